@@ -79,8 +79,8 @@ def _says_else(kind: EventKind | None, state: str) -> bool:
         return known in _RESULTS
     if kind not in _RESULTS:
         return False
-    said = known or _says(_words(state))
-    return said in _RESULTS and said is not kind
+    result = known or _says(_words(state))
+    return result in _RESULTS and result is not kind
 
 
 def _says(words: str) -> EventKind | None:
