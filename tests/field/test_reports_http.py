@@ -1,10 +1,8 @@
-"""Delivery reports in the forms in which gateways and proxies post them, over a real socket."""
+"""Requests in which gateways and proxies post delivery reports, over a real socket."""
 
 import asyncio
-import gzip
 import json
-import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -13,10 +11,8 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.http.posted_reports import is_light
-from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
-from tests.kit.gzipped import gzipped
 from tests.kit.receiver import PATH, classified, receiving
 from tests.kit.waiting import loop_turns
 from times_dispatch.provider.correlation_ids import CorrelationIds
@@ -36,87 +32,6 @@ async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
     assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
     (report,) = (await classified(redis)).reports
     assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)
-
-
-def raw_deflate(body: bytes) -> bytes:
-    return zlib.compress(body)[2:-4]
-
-
-@pytest.mark.parametrize(
-    ("encoding", "compress"),
-    [
-        ("gzip", gzip.compress),
-        ("GZIP", gzip.compress),
-        ("x-gzip", gzip.compress),
-        ("deflate", zlib.compress),
-        ("deflate", raw_deflate),
-        ("deflate, gzip", lambda body: gzipped(zlib.compress(body))),
-        ("identity", bytes),
-        ("gzip", bytes),
-        ("gzip", lambda body: b"\xef\xbb\xbf" + body),
-        ("gzip", zlib.compress),
-        ("deflate", gzip.compress),
-        ("br", bytes),
-        ("utf-8", bytes),
-        ("8bit", bytes),
-        ("binary", bytes),
-        ("", gzip.compress),
-    ],
-)
-async def test_a_compressed_report_is_read(
-    redis: Redis, http: httpx.AsyncClient, encoding: str, compress: Callable[[bytes], bytes]
-) -> None:
-    headers = {"content-encoding": encoding} if encoding else {}
-    await assert_delivered(redis, await http.post(PATH, content=compress(BODY), headers=headers))
-    assert [body.removeprefix(b"\xef\xbb\xbf") for body in await stored(redis)] == [BODY]
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        ("br", b"\x0b\x02\x80"),
-        ("zstd", b"\x28\xb5\x2f\xfd" + BODY),
-        ("br", b"[\xff" + BODY),
-        ("gzip, br", b"x"),
-        ("gzip", b"no gzip"),
-        ("gzip", gzipped(BODY)[:-9]),
-        ("deflate", b"\x78\x9c\x00"),
-    ],
-)
-async def test_an_encoding_that_cannot_be_read_gets_415_and_the_body_is_kept(
-    redis: Redis, http: httpx.AsyncClient, encoding: str, body: bytes
-) -> None:
-    response = await http.post(PATH, content=body, headers={"content-encoding": encoding})
-    assert (response.status_code, response.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
-    (kept,) = await DeadLetters(redis).oldest()
-    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, body)
-
-
-@pytest.mark.parametrize(
-    ("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413), (100 * MAX_BODY_BYTES, 413)]
-)
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_decompressed_body_has_the_bound_of_every_body(
-    http: httpx.AsyncClient, encoding: str, size: int, status: int
-) -> None:
-    compressed = gzipped(BODY.ljust(size), level=1) if encoding == "gzip" else zlib.compress(BODY.ljust(size), 1)
-    response = await http.post(PATH, content=compressed, headers={"content-encoding": encoding})
-    assert response.status_code == status
-
-
-@pytest.mark.parametrize(
-    "meta",
-    [META.upper(), META.title(), f" {META}", f"{META}\r\n", f"\t{META.upper()} ", f"\u00a0{META}", f'"{META}"'],
-)
-async def test_an_id_in_other_case_or_with_blanks_is_ours(redis: Redis, http: httpx.AsyncClient, meta: str) -> None:
-    await assert_delivered(redis, await http.post(PATH, content=posted("delivered", row(meta))))
-
-
-async def test_an_id_whose_signature_is_wrong_is_not_ours_in_any_case(redis: Redis, http: httpx.AsyncClient) -> None:
-    forged = META[:-1] + ("a" if META[-1] != "a" else "b")
-    await http.post(PATH, content=posted("delivered", row(forged), row(forged.upper()), row(f" {forged} ")))
-    reports = await classified(redis)
-    assert (reports.reports, len(reports.dead_letters)) == ([], 3)
 
 
 @pytest.mark.parametrize("size", [1_000_000, 1], ids=["whole", "byte-by-byte"])
@@ -156,102 +71,6 @@ async def test_a_request_for_a_tunnel_is_refused(redis: Redis, http: httpx.Async
     writer.write(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + BODY)
     assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 400 ")
     writer.close()
-
-
-@pytest.mark.parametrize(
-    ("event", "kind"),
-    [
-        *[(name, "delivered") for name in ("Delivered", "DELIVRD", "delivered to handset", "Delivery-Success")],
-        *[(name, "delivered") for name in ("MESSAGE_DELIVERED", "DeliveredToTerminal", "SMS Delivered")],
-        *[(name, "failed") for name in ("MESSAGE_EXPIRED", "message-undelivered")],
-        *[
-            (name, "failed")
-            for name in (
-                *("undelivered", "UNDELIVERED", "Undeliverable", "not delivered", "not-delivered", "NOT_DELIVERED"),
-                *("UNDELIV", "undelivrd", "failure", "fail", "FAILED", "Rejected", "REJECTD", "expired", "deleted"),
-                *("blocked", "dropped", "bounced", "delivery failed", "Delivery_Failure", " failed "),
-            )
-        ],
-        *[(name, "intermediate") for name in ("sent", "Submitted", "queued", "pending", "ENROUTE", "in transit")],
-    ],
-)
-async def test_plain_words_of_events_are_read(redis: Redis, http: httpx.AsyncClient, event: str, kind: str) -> None:
-    assert (await http.post(PATH, content=posted(event, row(META)))).status_code == 200
-    (report,) = (await classified(redis)).reports
-    assert (report.kind, report.code) == (kind, 900 if kind == "failed" else 0)
-
-
-@pytest.mark.parametrize("event", ["dnd", "failed_dnd", "Failed-DND", "NDNC"])
-async def test_dnd_is_a_failure_with_901(redis: Redis, http: httpx.AsyncClient, event: str) -> None:
-    await http.post(PATH, content=posted(event, row(META)))
-    (report,) = (await classified(redis)).reports
-    assert (report.kind, report.code) == ("failed", 901)
-
-
-@pytest.mark.parametrize("event", ["success", "done", "undelivered?", "unknown", "not failed", "0"])
-async def test_a_word_whose_meaning_is_not_certain_is_kept_and_not_applied(
-    redis: Redis, http: httpx.AsyncClient, event: str
-) -> None:
-    assert (await http.post(PATH, content=posted(event, row(META)))).status_code == 200
-    reports = await classified(redis)
-    assert (reports.reports, [letter.detail for letter in reports.dead_letters]) == ([], ["the event is unknown"])
-
-
-@pytest.mark.parametrize(
-    "ts",
-    [
-        "2026-11-21T23:56:40Z",
-        "2026-11-21T23:56:40.999Z",
-        "2026-11-21T23:56:40+00:00",
-        "2026-11-22T05:26:40+05:30",
-        "2026-11-22T05:26:40.5+0530",
-        "2026-11-22 05:26:40 +0530",
-        "2026-11-22T05:26:40",
-        "2026-11-22 05:26:40",
-        "2026/11/22 05:26:40",
-        "2026-11-22 05:26:40 IST",
-        "2026-11-21 23:56:40 UTC",
-        "20261122052640",
-        20261122052640,
-        "Sat, 21 Nov 2026 23:56:40 GMT",
-        "Sun, 22 Nov 2026 05:26:40 +0530",
-        "22-Nov-2026 05:26:40",
-        "22 nov 2026 05:26:40 IST",
-        "21-Nov-2026 23:56:40 +0000",
-        "22/11/2026 05:26:40",
-        "11/22/2026 5:26:40 AM",
-        "261122052640",
-        261122052640,
-        str(1_795_305_400),
-        1_795_305_400_000,
-        1_795_305_400_000_000,
-        "1795305400000000000",
-    ],
-)
-async def test_times_are_read_as_gateways_write_them(redis: Redis, http: httpx.AsyncClient, ts: object) -> None:
-    assert (await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))).status_code == 200
-    (report,) = (await classified(redis)).reports
-    assert report.ts == 1_795_305_400
-
-
-@pytest.mark.parametrize(
-    "ts", ["2026-11-22", "05:26:40", "05/11/2026 05:26", "11-05-2026 05:26:40", "2026-13-22 05:26:40", "now"]
-)
-async def test_a_time_that_is_not_certain_is_kept_and_not_applied(
-    redis: Redis, http: httpx.AsyncClient, ts: object
-) -> None:
-    assert (await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))).status_code == 200
-    reports = await classified(redis)
-    assert (reports.reports, len(reports.dead_letters)) == ([], 1)
-
-
-async def test_a_receipt_time_of_smpp_is_no_time_in_2052(redis: Redis, http: httpx.AsyncClient) -> None:
-    for ts in ("2611220526", 2611220526):
-        await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))
-    await http.post(PATH, content=posted("delivered", {"ts": "2613220526", "meta": META}))
-    reports = await classified(redis)
-    assert [report.ts for report in reports.reports] == [1_795_305_360] * 2
-    assert len(reports.dead_letters) == 1
 
 
 async def test_a_slash_after_the_secret_does_no_harm(redis: Redis, http: httpx.AsyncClient) -> None:
@@ -357,12 +176,6 @@ async def test_a_get_whose_report_cannot_be_read_is_kept(redis: Redis, http: htt
     assert (await http.get(f"{PATH}?{query}")).status_code == 400
     (kept,) = await DeadLetters(redis).oldest()
     assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, query.encode())
-
-
-async def test_a_reply_of_one_number_is_read(redis: Redis, http: httpx.AsyncClient) -> None:
-    assert (await http.post(PATH, content=posted("replied", row(META, incomingText=1)))).status_code == 200
-    (report,) = (await classified(redis)).reports
-    assert report.kind == "replied"
 
 
 @pytest.mark.parametrize(

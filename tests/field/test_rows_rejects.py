@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from xlsxwriter import Workbook
 
-from tests.kit.field import check_values
+from tests.kit.field import check_values, csv_with
 
 DUPLICATE = "duplicate: an earlier row has the same number"
 
@@ -107,3 +107,11 @@ def test_a_line_that_is_no_row_stands_in_the_rejects_file(tmp_path: Path) -> Non
 
     assert row[1:2] + row[4:] == ["is not JSON", broken]
     assert len(check_values(rejects).refused) == 1
+
+
+def test_the_rejects_files_of_two_formats_are_two_files(tmp_path: Path) -> None:
+    as_csv = csv_with(tmp_path / "a.csv", "Asha")
+    as_tsv = tmp_path / "a.tsv"
+    as_tsv.write_text("to\tvalue\n9876543210\tAsha\n")
+
+    assert check_values(as_csv).rejects != check_values(as_tsv).rejects

@@ -89,8 +89,8 @@ def _says_else(kind: EventKind | None, state: str) -> bool:
         return known in _RESULTS
     if kind not in _RESULTS:
         return False
-    meaning = known or _says(_words(state))
-    return meaning in _RESULTS and meaning is not kind
+    result = known or _says(_words(state))
+    return result in _RESULTS and result is not kind
 
 
 def _says(words: str) -> EventKind | None:

@@ -60,7 +60,7 @@ ID_WORDS: Final = (
     "mr no",
     *("lab no", "lab id"),
     "return",
-    "gate pass",
+    "pass",
     *("draw no", "draw number", "matric no", "matric number"),
     *_words(
         "ref reference refno order orderid ac a/c acct account acc txn transaction utr rrn upi awb policy "
@@ -78,6 +78,8 @@ ID_WORDS: Final = (
         "patient sample barcode item loyalty khata khasra diary abha "
         "sanction subscription conf confirmation rx slip va passcode password pwd agreement build version sip mid "
         "marks score scores pledge certificate serials meeting zoom webex conference "
+        "debit ipd opd rcpt mutation sankhya sankya rasid pavti avedan aavedan arj raseed grahak upbhokta "
+        "vinnappa vinnappam darakhastu "
         "irn prn urn eid pid rid loi tag memo payslip shikayat khate khaate khaata kramank "
         "संख्या எண் సంఖ్య ಸಂಖ್ಯೆ రిఫరెన్స్ "
         "मीटर कूपन ভোটার மீட்டர் మీటర్ ಮೀಟರ್ മീറ്റർ মিটার મીટર ਮੀਟਰ "
@@ -106,7 +108,7 @@ BOOKING_WORDS: Final = _words(
 """The words for an id that are also reasons to call: ``Booking: 98450 12345``, in the groups of a mobile."""
 
 ID_NUMBER_WORDS: Final = _words(
-    "no nos number num id नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் "
+    "no nos number num id en नंबर नम्बर नं संख्या सं क्र क्रमांक எண் நம்பர் "
     "నంబర్ నెంబర్ నం నెం సంఖ్య ಸಂಖ್ಯೆ ನಂಬರ್ ನಂ നമ്പർ നം নম্বর নং નંબર નં ਨੰਬਰ ନମ୍ବର"
 )
 """Words that may stand between a word for an id and the id: ``Order no. 9876543210``."""
@@ -195,7 +197,8 @@ SHORT_CODE_WORDS: Final = (
 """The words after which even three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
 
 HELPLINES: Final = {
-    "emergency": ("112", "108", "1906", "102", "1077", "1070", "1066"),
+    "tele-manas": ("14416",),
+    "emergency": ("1912", "112", "108", "1906", "102", "1077", "1070", "1066"),
     "nhai": ("1033",),
     "police": ("100", "112"),
     "traffic police": ("103", "1073", "1095"),
@@ -215,6 +218,9 @@ HELPLINES: Final = {
     "gas leakage": ("1906",),
     "railway enquiry": ("139",),
     "reservation enquiry": ("139",),
+    "elderline": ("14567",),
+    "help": ("112", "121", "139", "198", "199", "14646"),
+    "care": ("121", "198", "199"),
     "disaster": ("1077", "1070", "1078"),
     "flood": ("1077", "1070"),
 }

@@ -35,6 +35,7 @@ _TWO_TIMES = re.compile("(?:[01][0-9]|2[0-4])[0-5][0-9](?:[01][0-9]|2[0-4])[0-5]
 _SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 _SIZES_OF_RANGES = ([5, 5], [5, 6], [6, 6], [6, 7])
 """The groups of a range of amounts that begins like a toll-free number: ``18000-25000``."""
+_SIZES_OF_WRITTEN_DATES = (6, 8)
 _THOUSANDS = re.compile("[6-9][0-9]000[0-9]{2}000")
 """A range of amounts in two groups of five digits: ``60000 - 75000``."""
 _SIZES_OF_HALVES = ([4, 1, 4, 1], [4, 1, 5])
@@ -77,7 +78,10 @@ def may_be_unknown(digits: str, sizes: list[int]) -> bool:
         return False
     if min(sizes) == 1 or sizes[:3] in _SIZES_OF_DATES or _DATE.fullmatch(digits):
         return False
-    return sizes != [4, 4] or not _TWO_TIMES.fullmatch(digits)
+    if len(sizes) > 1 and sizes[-1] in _SIZES_OF_WRITTEN_DATES and _DATE.fullmatch(digits[-sizes[-1] :]):
+        return False  # 24500 26112026
+    # A landline without its area code, which is written in these groups, does not begin with 1.
+    return sizes != [4, 4] or not (_TWO_TIMES.fullmatch(digits) or digits.startswith("1"))
 
 
 def has_groups_of_no_id(digits: str, sizes: list[int]) -> bool:
@@ -113,6 +117,11 @@ def _is_toll_free(digits: str, sizes: list[int], written: str, *, to_call: bool)
     return is_number and (to_call or sizes not in _SIZES_OF_RANGES)
 
 
+def _is_financial_year(digits: str) -> bool:
+    """Say whether six digits are a year of accounts or of a school, such as ``2026-27``."""
+    return digits.startswith("20") and int(digits[4:]) == int(digits[2:4]) + 1
+
+
 def _has_groups_of_mobile(sizes: list[int]) -> bool:
     is_spaced_out = len(sizes) >= 10 and max(sizes[1:]) == 1
     is_after_code = sum(sizes) == 11 and sizes[0] in (3, 4, 5) and sizes[1] == 1  # 0744 2 365412
@@ -121,7 +130,8 @@ def _has_groups_of_mobile(sizes: list[int]) -> bool:
 
 def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
     if to_call and LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
-        return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
+        is_date = _DATE.fullmatch(digits) is not None or sizes in _SIZES_OF_DATES
+        return not is_date and not (sizes == [4, 2] and _is_financial_year(digits))
     if sizes in ([4, 8], [4, 4, 4]) and _LONG_LANDLINE.fullmatch(digits):
         return to_call or not _YEAR_IN_ID.match(digits)
     if sizes == [4, 4, 4] and not to_call:  # as an Aadhaar number
