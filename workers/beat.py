@@ -5,6 +5,7 @@ Two or more beats may run: one of them works, and another beat takes over when t
 """
 
 import atexit
+import gc
 from typing import Any
 
 from celery import signals
@@ -36,6 +37,7 @@ app.conf.beat_schedule = {
 
 
 def _start_heartbeats(**_: Any) -> None:
+    gc.freeze()  # otherwise the end of the process would scan all loaded modules: on a busy machine, for seconds
     heartbeats = HeartbeatThread(settings.redis_url, ProcessKind.BEAT, path=settings.heartbeat_path, beside=lease.run)
     heartbeats.start()
     atexit.register(heartbeats.stop)

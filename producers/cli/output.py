@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.model import CampaignView, WaitsFor
 from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
 from times_dispatch.ledger.trail import TrailAction, TrailEntry
@@ -113,6 +113,11 @@ def minute_in_india(moment: datetime) -> str:
 def second_in_india(epoch_s: float) -> str:
     """Return epoch seconds as the time in India to the second: ``2026-11-08 10:00:00 IST``."""
     return f"{datetime.fromtimestamp(epoch_s, INDIA):%Y-%m-%d %H:%M:%S} IST"
+
+
+def why_not_started(view: CampaignView | None) -> str:
+    """Return why a campaign whose start has come sends nothing yet; empty if the campaign sends, or is not known."""
+    return view.reason if view and view.waits_for in {WaitsFor.HOURS, WaitsFor.SENDER} else ""
 
 
 def trail_detail(entry: TrailEntry) -> str:

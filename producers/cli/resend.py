@@ -2,18 +2,22 @@
 
 import json
 import secrets
+from contextlib import suppress
 
 import click
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from producers.cli import CliContext, completion
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import campaign_meant, warn_without_workers, with_ledger
-from producers.cli.output import echo, echo_report, second_in_india
+from producers.cli.output import echo, echo_report, second_in_india, why_not_started
 from producers.cli.types import CodesType, DurationType
 from producers.errors import CommandFailed
 from producers.resend.resender import DOUBTFUL, RESENDABLE, Choice, Resender, ResendResult, Survey
 from times_dispatch.ledger.campaigns.words import state_in_words
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.reports.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.plurals import counted
@@ -83,13 +87,15 @@ def resend(
             raise CommandFailed(f"{unapplied}; then run the command again")
         return await Resender(redis, settings, meant, choice).survey(after_s=after_s)
 
-    async def submit(redis: Redis) -> ResendResult:
+    async def submit(redis: Redis) -> tuple[ResendResult, CampaignView | None]:
         resender = Resender(redis, settings, meant, choice)
         result = await resender.submit(after_s=after_s, actor=options.actor)
         await warn_without_workers(redis)
-        return result
+        with suppress(RedisError):  # the resend is done, whatever happens to Redis now
+            return result, await Queries(redis).campaign(result.campaign)
+        return result, None
 
-    expected = with_ledger(options, survey, is_long=True, is_first=False)
+    expected, view = with_ledger(options, survey, is_long=True, is_first=False), None
     if expected.done:
         result = ResendResult(
             campaign=expected.done.id, plan=expected.done.plan, state=expected.done.state, already_submitted=True
@@ -99,7 +105,7 @@ def resend(
         return
     else:
         _ask_or_warn(expected, choice, settings, yes=yes)
-        result = with_ledger(options, submit, is_long=True, is_first=False)
+        result, view = with_ledger(options, submit, is_long=True, is_first=False)
     if result.warning:
         echo(f"warning: {result.warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
@@ -111,6 +117,8 @@ def resend(
         echo(f"already resent as {result.campaign} ({state})")
     else:
         starts = second_in_india(result.plan.start_at_ms / 1000) if result.plan.start_at_ms else "at once"
+        if waits := why_not_started(view):
+            starts = f"later: {waits}"
         echo(
             f"campaign {result.campaign} resends {counted(result.messages, 'message')} of {expected.parent.id}, "
             f"starts {starts}"
@@ -144,6 +152,8 @@ def _lines(expected: Survey, choice: Choice, settings: Settings) -> list[str]:
             f"({', '.join(parent.resends)}); --again sends them once more"
         )
     lines += [f"  {line}" for line in _suppressed(expected, settings)]
+    if expected.stop_reason:
+        lines.append(f"  sender {parent.plan.sender} sends nothing now: {expected.stop_reason}")
     if expected.unfinished:
         lines.append(f"  finishes campaign {expected.unfinished.id}, whose submit broke off")
     if choice.states & DOUBTFUL:

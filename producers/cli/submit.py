@@ -17,7 +17,7 @@ from producers.checked_digest import refuse_unless_checked
 from producers.cli import CliContext
 from producers.cli.confirmation import confirm, yes_option
 from producers.cli.ledger import open_ledger, warn_without_workers
-from producers.cli.output import INDIA, echo, echo_report, minute_in_india, progress_bar
+from producers.cli.output import INDIA, echo, echo_report, minute_in_india, progress_bar, why_not_started
 from producers.draft import Draft
 from producers.earlier_campaigns import comparable_campaigns, overlaps, overlaps_in_words
 from producers.errors import CommandFailed, InputInvalid
@@ -25,7 +25,7 @@ from producers.preflight.suppressions import count_repetitions, repetitions_in_w
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
 from times_dispatch.ledger.campaigns.words import state_in_words
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import CampaignView, Plan
 from times_dispatch.ledger.numbers.samples import SampledCampaign
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
@@ -99,7 +99,7 @@ def submit(
         _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
         is_first = bool(yes or salt) and not again
-        result, state = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
+        result, view = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
@@ -107,7 +107,7 @@ def submit(
             f"campaign {result.campaign} was cancelled during its submit: none of its messages is sent; "
             "--again submits it once more"
         )
-    if state == CampaignState.CANCELLED and not result.already_submitted:
+    if view and view.state is CampaignState.CANCELLED and not result.already_submitted:
         raise CommandFailed(
             f"campaign {result.campaign} was cancelled just after its submit: dispatch show {result.campaign} says "
             "which of its messages were sent"
@@ -115,13 +115,13 @@ def submit(
     if as_json:
         echo(orjson.dumps(_as_json(result, salt)).decode())
     else:
-        echo_report(*_as_lines(result, state), indent=_LABEL_WIDTH)
+        echo_report(*_as_lines(result, view), indent=_LABEL_WIDTH)
 
 
 async def _submit(
     draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str, *, is_first: bool
-) -> tuple[SubmitResult, str]:
-    """Submit a draft; return the result and the campaign's state in words; print a warning if no worker runs.
+) -> tuple[SubmitResult, CampaignView | None]:
+    """Submit a draft; return the result and, if it runs, the campaign; print a warning if no worker runs.
 
     Args:
         draft: the campaign and its recipients.
@@ -142,8 +142,8 @@ async def _submit(
         await warn_without_workers(redis)
         if result.state is CampaignState.RUNNING:
             with suppress(RedisError):  # the submit is done, whatever happens to Redis now
-                return result, state_in_words(await Queries(redis).campaign(result.campaign))
-        return result, result.state.value
+                return result, await Queries(redis).campaign(result.campaign)
+        return result, None
 
 
 def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
@@ -204,8 +204,9 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     }
 
 
-def _as_lines(result: SubmitResult, state: str) -> list[str]:
+def _as_lines(result: SubmitResult, view: CampaignView | None) -> list[str]:
     if result.already_submitted:
+        state = state_in_words(view) if view else result.state.value
         return [f"already submitted as {result.campaign} ({state}); --again sends the campaign once more"]
     parts = result.gsm_parts + result.ucs2_parts
     lines = [
@@ -228,7 +229,8 @@ def _as_lines(result: SubmitResult, state: str) -> list[str]:
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]
     if (more := len(result.refused) - _MAX_REASONS) > 0:
         lines.append(f"          and {counted(more, 'more reason')}")
-    lines.append(f"starts    {_start(result.plan)}")
+    waits = why_not_started(view)
+    lines.append(f"starts    later: {waits}" if waits else f"starts    {_start(result.plan)}")
     return lines
 
 

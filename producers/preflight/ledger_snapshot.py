@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.model import CampaignView, Plan
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.sender_view import SenderView
 from times_dispatch.ledger.states import SENT, CampaignState
 
 
@@ -36,18 +37,27 @@ async def take_snapshot(redis: Redis, plan: Plan) -> SenderSnapshot:
     if sender not in await queries.senders():
         return SenderSnapshot()
     view = await queries.sender(sender)
-    brakes = {provider.provider: provider.why for provider in view.unavailable if provider.brake}
-    stop_reason = "it is paused" if view.paused else ""
-    if not stop_reason and all(provider in brakes for provider in plan.chain):
-        stop_reason = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
     others = [
         CampaignAhead(other.id, other.plan.name, _unsent_units(other, in_parts=in_parts))
         for other in await queries.live(sender, damaged=[])
         if other.state is CampaignState.RUNNING and other.unsent
     ]
     return SenderSnapshot(
-        rate_per_s=view.rate_per_s, stop_reason=stop_reason, parts_today=view.parts_today, others=others
+        rate_per_s=view.rate_per_s,
+        stop_reason=sender_stop_reason(view, plan),
+        parts_today=view.parts_today,
+        others=others,
     )
+
+
+def sender_stop_reason(view: SenderView, plan: Plan) -> str:
+    """Return why a plan's sender sends nothing until somebody resumes the sender; empty if the sender may send."""
+    if view.paused:
+        return f"it is paused ({view.pause_reason})" if view.pause_reason else "it is paused"
+    if not view.waits_for_resume(plan.chain):
+        return ""
+    brakes = {provider.provider: provider.why for provider in view.unavailable}
+    return "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
 
 
 def _unsent_units(view: CampaignView, *, in_parts: bool) -> int:

@@ -17,6 +17,7 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.export.rows import RowFilter
 from producers.line_set import LineSet
 from producers.memory_check import MemoryCheck
+from producers.preflight.ledger_snapshot import sender_stop_reason
 from producers.preflight.suppressions import SuppressionCounter, Suppressions
 from producers.resend.chosen import ChosenMessages
 from producers.resend.parent import resendable, was_never_sent
@@ -86,6 +87,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """The finished resend of an earlier command with the same salt."""
     price: Decimal | None = None
     """The price of one SMS part in rupees; None if the settings have none."""
+    stop_reason: str = ""
+    """Why the sender sends nothing now; empty if the sender may send."""
 
 
 class ResendResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +159,7 @@ class Resender:
             suppressed=suppressed.counts,
             unfinished=unfinished,
             price=self._price(parent.plan),
+            stop_reason=sender_stop_reason(await self._queries.sender(plan.sender), plan),
         )
 
     async def submit(

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def main(arguments: list[str]) -> int:
 
     The demo returns 0 only if the counters add up to the total and the ledger equals the sandbox's books.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed sends SIGHUP
+        signal.signal(number, signal.default_int_handler)
     if not arguments:
         return _demo()
     parser = argparse.ArgumentParser(prog="python -m times_dispatch.demo")
@@ -92,7 +95,8 @@ def _demo() -> int:
         out.print(f"the sandbox or Flower did not answer ({type(error).__name__})", style="red", markup=False)
         succeeded = False
     except KeyboardInterrupt:
-        out.print("\nInterrupted; stopping everything")
+        with suppress(OSError):  # the terminal was closed
+            out.print("\nInterrupted; stopping everything")
     finally:
         stack.stop()
     result = "[green]the counters add up, the ledger equals the books[/]" if succeeded else "[red]failed[/]"
@@ -126,7 +130,6 @@ def _up(settings: LocalSettings, kept: Path | None) -> int:
     )
     if settings.left_out:
         out.print(f"left out, because a trial reaches nothing outside: {', '.join(settings.left_out)}", markup=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
         out.print(f"Metrics: {stack.metrics_url}", markup=False)
@@ -140,7 +143,8 @@ def _up(settings: LocalSettings, kept: Path | None) -> int:
         out.print(str(failed), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
-        out.print("\nstopping everything")
+        with suppress(OSError):  # the terminal was closed
+            out.print("\nstopping everything")
         return 0
     finally:
         stack.stop()

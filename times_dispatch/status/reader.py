@@ -222,7 +222,8 @@ _MISSED_START: Final = stop_reason_in_words(StopReason.MISSED_START_ASKS, "")
 
 def _stops_of(view: SenderView) -> list[Stop]:
     subject, resume = f"sender {view.id}", f"dispatch sender resume {view.id}"
-    stops = [Stop(subject=subject, reason="paused", command=resume, by_person=True)] if view.paused else []
+    why = f"paused: {without_long_numbers(view.pause_reason)}" if view.pause_reason else "paused"
+    stops = [Stop(subject=subject, reason=why, command=resume, by_person=True)] if view.paused else []
     if view.day_is_used_up:
         stops.append(Stop(subject=subject, reason="parts of the day used up", command="", by_person=False))
     for provider in view.unavailable:

@@ -39,6 +39,15 @@ async def test_a_resend_shows_number_and_cost_and_makes_a_campaign(
     assert "No message is left to resend" in again
 
 
+async def test_the_page_says_that_the_sender_is_paused(operator: Browser, ledger: Ledger) -> None:
+    await sent_campaign(ledger, provider="tm", template="bill")
+    assert "It begins at once" in text_of_page((await operator.get(f"{PATH}?state=failed")).text)
+    await ledger.control.pause_sender(SENDER, reason="told by +919876543210")
+    page = text_of_page((await operator.get(f"{PATH}?state=failed")).text)
+    assert f"The sender {SENDER} sends nothing now: it is paused (told by …)." in page
+    assert "It begins at once" not in page
+
+
 async def test_a_state_that_cannot_be_resent_is_an_error(operator: Browser, ledger: Ledger) -> None:
     await sent_campaign(ledger, provider="tm", template="bill")
     response = await operator.get(f"{PATH}?state=failed&state=delivered")

@@ -57,6 +57,14 @@ def test_a_resend_and_its_campaign_name_each_other(run: Run, failed: str) -> Non
     assert f"resent as {child}\n" in run("show", failed).stdout
 
 
+def test_a_resend_says_that_its_sender_is_paused(run: Run, failed: str) -> None:
+    run("sender", "pause", "TIMESM", "--reason", "wrong price")
+    shown = run("resend", failed, "--state", "failed", "--dry-run")
+    assert shown.stdout.splitlines()[1:] == ["  sender TIMESM sends nothing now: it is paused (wrong price)"]
+    made = run("resend", failed, "--state", "failed", "--yes")
+    assert made.stdout.endswith(", starts later: the sender is paused (wrong price): dispatch sender resume TIMESM\n")
+
+
 def test_the_same_command_makes_no_second_campaign(run: Run, failed: str) -> None:
     run("resend", failed, "--state", "failed", "--yes")
     repeated = run("resend", failed, "--state", "failed", "--yes")

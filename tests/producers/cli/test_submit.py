@@ -75,6 +75,18 @@ def test_submit_counts_accepted_and_refused_rows(run: Run) -> None:
     ]
 
 
+def test_a_submit_says_that_the_sender_is_paused(run: Run) -> None:
+    run(*SUBMIT)
+    run("sender", "pause", "TIMESM", "--reason", "wrong price")
+
+    done = run(*SUBMIT, "--again", "--yes")
+
+    assert done.exit_code == 0, done.stderr
+    waits = "starts    later: the sender is paused (wrong price): dispatch sender resume TIMESM"
+    assert done.stdout.splitlines()[-1] == waits
+    assert run(*SUBMIT).stdout.count("(waiting for the sender)") == 1
+
+
 def test_json_is_one_object_without_names_and_numbers(run: Run) -> None:
     done = run(*SUBMIT, "--rejects", "bad.csv", "--json")
 

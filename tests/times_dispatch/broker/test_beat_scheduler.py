@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -30,6 +31,22 @@ TAKES_OVER_WITHIN_S = 5.0
 BUSY_S = 30.0
 """The limit for a takeover on a busy machine; without a takeover, the lease of the dead beat stays for ever."""
 ROOT = Path(__file__).parents[3]
+
+
+def test_the_end_of_beat_scans_no_loaded_modules(tmp_path: Path) -> None:
+    (tmp_path / "dispatch.toml").write_text(SETTINGS)
+    code = (
+        "import gc, workers.beat; from celery import signals; "
+        "signals.beat_init.send(None); print(gc.get_freeze_count())"
+    )
+    environment = {
+        **clean_environment(),
+        "PYTHONPATH": str(ROOT),
+        "DISPATCH_SETTINGS": str(tmp_path / "dispatch.toml"),
+        "DISPATCH_REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert int(done.stdout) > 50_000
 
 
 class Beats:

@@ -18,7 +18,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def _up(*arguments: str) -> Iterator[list[str]]:
+def _up(*arguments: str, end_by: signal.Signals = signal.SIGTERM) -> Iterator[list[str]]:
     """Run ``make up`` until the end of the block, and yield the lines that it printed at its start."""
     process = subprocess.Popen(_command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout
@@ -30,7 +30,7 @@ def _up(*arguments: str) -> Iterator[list[str]]:
                 break
         yield lines
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(end_by)
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0, (lines, rest)
 
@@ -62,6 +62,13 @@ def test_up_keeps_its_redis_and_uses_the_users_settings(tmp_path: Path) -> None:
     with _up("--keep", str(folder)) as lines:
         assert "800/s" in _dispatch(lines, "sender", "list")
         assert _dispatch(lines, "optout", "count").startswith("1")
+
+
+def test_a_terminal_that_is_closed_leaves_nothing_behind() -> None:
+    with _up(end_by=signal.SIGHUP) as lines:
+        environment = next(line.rpartition(". ")[2].strip() for line in lines if line.startswith("in another terminal"))
+        assert Path(environment).exists()
+    assert not Path(environment).parent.exists()
 
 
 def test_a_mistake_in_the_settings_is_named_with_file_and_line_before_anything_starts(tmp_path: Path) -> None:

@@ -139,10 +139,10 @@ async def test_stopped_senders_and_campaigns_are_listed_with_the_command_that_re
     await ledger.submit(3)
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="wrong price")
     await ledger.control.brake_provider(SENDER, "times", "no balance")
-    await ledger.control.pause_sender(SENDER)
+    await ledger.control.pause_sender(SENDER, reason="told by +919876543210")
     status = await _status(ledger.redis)
     assert [(stop.subject.split(" (")[0], stop.reason, stop.command, stop.by_person) for stop in status.stops] == [
-        (f"sender {SENDER}", "paused", f"dispatch sender resume {SENDER}", True),
+        (f"sender {SENDER}", "paused: told by …", f"dispatch sender resume {SENDER}", True),
         (f"sender {SENDER}", "provider times is braked: no balance", f"dispatch sender resume {SENDER}", False),
         (f"campaign {CAMPAIGN}", "braked: wrong price", f"dispatch resume {CAMPAIGN}", False),
     ]

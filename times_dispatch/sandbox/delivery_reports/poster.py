@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import aiohttp
 import msgspec
+import structlog
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.log_sums import LogSums
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.sandbox.bookkeeping.entries import ReportEntry
 from times_dispatch.sandbox.config import ReportsConfig
@@ -16,7 +18,11 @@ from times_dispatch.sandbox.delivery_reports.delay_queue import DelayQueue, in_b
 from times_dispatch.sandbox.delivery_reports.reports import ReportRow, plan
 from times_dispatch.sandbox.seeded_random import SeededRandom
 
-log = logging.getLogger(__name__)
+log = structlog.wrap_logger(
+    logging.getLogger(__name__),
+    processors=[structlog.processors.LogfmtRenderer(key_order=["event"])],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
 
 _EARLY_TIMEOUT_S = 2.0
 """How long, in seconds, a push waits for the acknowledgement of its early report."""
@@ -77,6 +83,7 @@ class Poster:
         self._batches: asyncio.Queue[list[ReportRow]] = asyncio.Queue()
         self._rows_under_way = 0
         self._session = session
+        self._sums = LogSums(log)
         self.posts = PostCounters()
         self.is_held = False
         """Whether due rows are held back."""
@@ -201,13 +208,13 @@ class Poster:
             )
         except _NotAcknowledged:
             self.posts.exhausted += 1
-            log.warning("gave up posting %d report rows after %d attempts", len(rows), repetitions + 1)
+            self._sums.add("warning", "gave up posting reports", rows=len(rows), attempts=repetitions + 1)
             return False
         if 200 <= status < 300:
             self.posts.acknowledged += 1
             return True
         self.posts.refused += 1
-        log.warning("the receiver refused %d report rows with HTTP %d", len(rows), status)
+        self._sums.add("warning", "the receiver refused reports", status=str(status), rows=len(rows))
         return False
 
     def _body(self, rows: list[ReportRow]) -> bytes:

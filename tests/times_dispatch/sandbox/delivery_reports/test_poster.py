@@ -91,6 +91,20 @@ async def test_a_post_is_never_repeated_after_a_4xx(start: Start, receiver: Repo
     assert (await client.accepted())[0]["event"] == ""
 
 
+async def test_refused_posts_are_logged_once_a_second(
+    start: Start, receiver: ReportReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.statuses = [404] * 6
+    client = await start(reports=plain(receiver, batch_max=1))
+    await push(client, 6)
+    await client.flush()
+    await until(lambda: "lines=5" in caplog.text)
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("poster")] == [
+        'event="the receiver refused reports" status=404 rows=1',
+        'event="the receiver refused reports" status=404 rows=5 lines=5',
+    ]
+
+
 async def test_a_post_is_given_up_after_its_last_repetition(start: Start, receiver: ReportReceiver) -> None:
     receiver.statuses = [503] * 10
     client = await start(reports=plain(receiver, retries=2))
