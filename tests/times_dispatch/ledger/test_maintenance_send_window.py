@@ -50,6 +50,14 @@ async def test_a_campaign_waits_for_its_send_window_and_then_goes_on_by_itself(l
     assert isinstance(await ledger.open_block(lease), Block)
 
 
+async def test_a_campaign_whose_validity_ends_before_its_send_window_does_not_say_that_it_goes_on(
+    ledger: Ledger,
+) -> None:
+    await ledger.submit(3, valid_until_ms=await ledger.now_ms() + HOUR_MS, **BY_DAY)
+    await _set_send_window(ledger, 2 * HOUR_MS, 3 * HOUR_MS)
+    assert (await ledger.view()).reason.startswith("sends nothing more: its validity ends at ")
+
+
 async def test_when_the_send_window_closes_the_batch_is_released_and_the_rest_is_sent_the_next_day(
     ledger: Ledger,
 ) -> None:

@@ -107,10 +107,15 @@ def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
     closes_ms = int(fields.get(CampaignField.SEND_WINDOW_CLOSES_MS, 0))
     if now_ms >= starts_ms and (not closes_ms or now_ms < closes_ms):
         return ""
-    zone = ZoneInfo(plan.zone)
-    if now_ms < starts_ms:
-        return f"goes on at {datetime.fromtimestamp(starts_ms / 1000, zone):%Y-%m-%d %H:%M} {plan.zone}"
-    return "outside its send window"
+    if now_ms >= starts_ms:
+        return "outside its send window"
+    if plan.valid_until_ms <= starts_ms:
+        return f"sends nothing more: its validity ends at {_minute(plan.valid_until_ms, plan)}, before its hours"
+    return f"goes on at {_minute(starts_ms, plan)}"
+
+
+def _minute(ms: int, plan: Plan) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, ZoneInfo(plan.zone)):%Y-%m-%d %H:%M} {plan.zone}"
 
 
 def _waits_for_resume(sender: Fields, plan: Plan) -> bool:
