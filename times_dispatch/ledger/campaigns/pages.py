@@ -277,7 +277,7 @@ class CampaignPages:
             return False
         if not wanted.is_by_counts:
             return True
-        found = await asyncio.gather(
+        matches = await asyncio.gather(
             *(
                 self._of_sender(
                     lane.plan.sender,
@@ -291,7 +291,7 @@ class CampaignPages:
                 for lane in view.lanes or [view]
             )
         )
-        return any(found)
+        return any(matches)
 
     async def _count(self, senders: Sequence[SenderId], wanted: CampaignFilter) -> int | None:
         if any((wanted.words, wanted.states, wanted.since, wanted.until, wanted.template, wanted.is_by_counts)):
