@@ -140,6 +140,7 @@ class ReportStreamWriter:
             for waiting in group:
                 if not waiting.stored.done():
                     waiting.stored.set_result(None)
+            group.clear()
             if self._refused:
                 log.info("reports are stored again", refused=self._refused)
                 self._refused = 0
@@ -164,6 +165,8 @@ class ReportStreamWriter:
 
     @staticmethod
     def _fail(group: MutableSequence[_WaitingBody]) -> None:
+        if not group:
+            return
         failed = deque(group)
         group.clear()
         _fail_in_turns(failed)

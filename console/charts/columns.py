@@ -14,6 +14,9 @@ _HEIGHT: Final = 160
 _MIN_HEIGHT: Final = 1.5
 _GAP: Final = 0.18
 """The share of a column's slot that stays empty."""
+_SMALL_ENDS: Final = (2, 4, 6, 8, 10)
+_ENDS: Final = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
+"""Where a scale may end, for numbers of one digit and of two digits."""
 _SHARE_OF_COLUMN: Final = 0.72
 """The share of the rest of the slot that the column takes if another column stands beside it."""
 
@@ -62,10 +65,10 @@ def column_chart(columns: Sequence[ChartColumn], f: Formats, *, label: str) -> M
     """
     if not columns:
         return Markup("")
-    most = max(1, *(column.height for column in columns))
+    top = _top(max(column.height for column in columns))
     slot = _WIDTH / len(columns)
     drawn = Markup("").join(
-        _column(column, f, left=slot * index, slot=slot, most=most) for index, column in enumerate(columns)
+        _column(column, f, left=slot * index, slot=slot, top=top) for index, column in enumerate(columns)
     )
     marks = [columns[0], columns[len(columns) // 2], columns[-1]] if len(columns) > 2 else list(columns)
     axis = Markup("").join(Markup("<span>{}</span>").format(visible(mark.label)) for mark in marks)
@@ -75,15 +78,15 @@ def column_chart(columns: Sequence[ChartColumn], f: Formats, *, label: str) -> M
         f"the largest is {f.number(largest.total)} at {largest.label}"
     )
     return Markup(
-        '<div class="chart"><div class="scale" aria-hidden="true"><span>{most}</span><span>{half}</span>'
+        '<div class="chart"><div class="scale" aria-hidden="true"><span>{top}</span><span>{half}</span>'
         '<span>0</span></div><svg class="columns" viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
         ' role="group" aria-label="{label}">'
         "<desc>{description}</desc>"
         '<path class="grid" d="M0 .5H{width}M0 {middle}H{width}"/>{drawn}</svg>'
         '<div class="axis" aria-hidden="true">{axis}</div></div>'
     ).format(
-        most=f.number(most),
-        half=f.number(most / 2) if most > 1 else "",
+        top=f.number(top),
+        half=f.number(top // 2),
         width=_WIDTH,
         height=_HEIGHT,
         middle=_HEIGHT / 2,
@@ -94,7 +97,7 @@ def column_chart(columns: Sequence[ChartColumn], f: Formats, *, label: str) -> M
     )
 
 
-def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: int) -> Markup:
+def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, top: int) -> Markup:
     """Return one column.
 
     Args:
@@ -102,7 +105,7 @@ def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: 
         f: writes the numbers.
         left: where its slot begins.
         slot: the width of its slot.
-        most: the number whose column is as high as the chart.
+        top: the number whose column is as high as the chart.
     """
     inner, begin = slot * (1 - _GAP), left + slot * _GAP / 2
     width = inner * _SHARE_OF_COLUMN if column.beside else inner
@@ -114,12 +117,12 @@ def _column(column: ChartColumn, f: Formats, *, left: float, slot: float, most: 
     )
     drawn, bottom = [_linked(hit, column.href, title)], float(_HEIGHT)
     for piece in column.pieces:
-        height = _height(piece.number, most)
+        height = _height(piece.number, top)
         bottom -= height
         rect = _rect(piece, begin, bottom, width, height)
         drawn.append(_linked(rect, piece.href or column.href, title))
     if column.beside:
-        height = _height(column.beside.number, most)
+        height = _height(column.beside.number, top)
         rect = _rect(column.beside, begin + width, _HEIGHT - height, inner - width, height)
         drawn.append(_linked(rect, column.beside.href or column.href, title))
     return Markup("<g>{}</g>").format(Markup("").join(drawn))
@@ -135,8 +138,15 @@ def _linked(rect: Markup, href: str, title: str) -> Markup:
     return Markup('<a href="{}" tabindex="-1">{}</a>').format(href, inner)
 
 
-def _height(number: int, most: int) -> float:
-    return max(_MIN_HEIGHT, _HEIGHT * number / most) if number > 0 else 0.0
+def _top(number: int) -> int:
+    """Return the end of the scale: a round number that is at least *number*, and whose half is round, too."""
+    digits = max(len(str(number)) - 1, 0)
+    ends = _SMALL_ENDS if digits == 0 else [end * 10 ** (digits - 1) for end in _ENDS]
+    return next(end for end in ends if end >= number)
+
+
+def _height(number: int, top: int) -> float:
+    return max(_MIN_HEIGHT, _HEIGHT * number / top) if number > 0 else 0.0
 
 
 def _rect(piece: ColumnPiece, left: float, top: float, width: float, height: float) -> Markup:

@@ -1,5 +1,6 @@
 """The page Campaigns: the ledger searches, filters and pages; the address of the page holds every filter."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignOrder,
 from times_dispatch.ledger.keys import SenderKey, sender_key
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.statistics.rollups import RollupFilter, StatisticsReader
 
 _ROWS: Final = 40
@@ -22,7 +23,19 @@ LIVE: Final = "live"
 _ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _STATES: Final = (LIVE, *CampaignState, ARCHIVED)
 _MAX_WORDS: Final = 64
-_FILTERS: Final = ("q", "sender", "state", "since", "until", "template", "provider", "sent_since", "sent_until")
+_CODE: Final = re.compile("[0-9]{1,5}")
+_FILTERS: Final = (
+    "q",
+    "sender",
+    "state",
+    "since",
+    "until",
+    "template",
+    "provider",
+    "sent_since",
+    "sent_until",
+    "reason",
+)
 
 
 async def show_campaigns(visit: Visit) -> Response:
@@ -85,7 +98,18 @@ def _filter(visit: Visit, senders: Sequence[str], providers: Sequence[str]) -> C
         provider=visit.choice("provider", providers),
         sent_since=visit.day("sent_since"),
         sent_until=visit.day("sent_until"),
+        reason=_reason(visit),
     )
+
+
+def _reason(visit: Visit) -> tuple[MessageState, int] | None:
+    """Return the state and the code of messages in ``reason=failed:910``."""
+    written = visit.query("reason")
+    label, _, code = written.partition(":")
+    state = next((each for each in MessageState if each.label == label), None)
+    if written and (state is None or not _CODE.fullmatch(code)):
+        raise QueryInvalid("reason", written, "a state of messages, a colon and a code: failed:910")
+    return (state, int(code)) if state else None
 
 
 def _position(visit: Visit) -> PagePosition | None:

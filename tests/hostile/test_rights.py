@@ -258,7 +258,7 @@ async def test_alerts_look_at_live_campaigns_with_their_own_user(server: Embedde
     url = f"redis://alerts:mellon@127.0.0.1:{server.port}/0"
     async with connect(server.url) as all_rights, connect(url) as redis:
         campaign = await Ledger(all_rights).submit(max_parts=7)
-        seen = await Observer(redis).look(Watched())
+        seen = await Observer(redis).observe(Watched())
         assert campaign in [live.id for live in seen.live]
         assert seen.budgets[campaign] == BudgetUse(parts_out=0, max_parts=7)
 

@@ -26,7 +26,7 @@ _TIMEOUT_S: Final = 3.0
 async def serve(settings: Settings, targets: dict[str, AppriseTarget]) -> None:
     """Observe the ledger and notify people until a signal arrives."""
     async with connect(settings.redis_url, socket_timeout_s=_TIMEOUT_S, retries=0) as redis:
-        service = AlertService(AlertStore(redis), Observer(redis).look, settings.alerts, targets)
+        service = AlertService(AlertStore(redis), Observer(redis).observe, settings.alerts, targets)
         heartbeat = Heartbeat(redis, ProcessKind.ALERTS, figures=service.figures, path=settings.heartbeat_path)
         log.info("alerts process started", targets=sorted(targets))
         await run_until_signalled(service.run, heartbeat.run)

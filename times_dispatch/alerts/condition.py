@@ -31,11 +31,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}:{self.subject}"
 
 
-def foreign(text: str) -> str:
+def masked_line(text: str) -> str:
     """Return a text of a person or of a provider on one line, without any digits that may be a phone number."""
     return without_long_numbers(visible(text))[:_MAX_FOREIGN]
 
 
 def campaign_in_words(view: CampaignView | LiveCampaign) -> str:
     """Return the name of a campaign in the texts of alerts."""
-    return f"campaign {view.id} ({foreign(view.plan.name)}) of sender {view.plan.sender}"
+    return f"campaign {view.id} ({masked_line(view.plan.name)}) of sender {view.plan.sender}"

@@ -12,7 +12,7 @@ from times_dispatch.settings.tables.alerts import AlertSettings
 
 CLEAR_AFTER_S: Final = 30.0
 """How long a condition must be absent before its alert is over: a condition that comes and goes is one alert."""
-KEPT_UNTOLD_S: Final = 24 * 3600.0
+KEPT_WITHOUT_NOTIFICATION_S: Final = 24 * 3600.0
 """After this time nobody is notified of an event, or of the end of an alert."""
 CLAIM_S: Final = 300.0
 """A process notifies a target within this time, with all attempts; later, another process may notify the target."""
@@ -21,7 +21,7 @@ Records = dict[str, AlertRecord]
 """Alerts by their ids."""
 
 
-class Tell(StrEnum):
+class NotificationKind(StrEnum):
     """The kind of a notification about an alert."""
 
     OPENED = "opened"
@@ -34,7 +34,7 @@ class DueAlert(NamedTuple):
     """An alert, and the kind of the notification that is due."""
 
     record: AlertRecord
-    tell: Tell
+    kind: NotificationKind
 
 
 def after_s(kind: AlertKind, subject: str, settings: AlertSettings) -> float:
@@ -149,19 +149,21 @@ def due(records: Iterable[AlertRecord], target: str, settings: AlertSettings, *,
         if record.opened_ms and is_for(record, target, settings):
             notified = record.notified.get(target, Notification())
             is_claimed = notified.claimed_ms and abs(now_ms - notified.claimed_ms) < CLAIM_S * 1000
-            if not is_claimed and (tell := _tell(record, notified, settings.repeat_s(target), now_ms)):
-                alerts.append(DueAlert(record, tell))
+            if not is_claimed and (kind := _kind_of_notification(record, notified, settings.repeat_s(target), now_ms)):
+                alerts.append(DueAlert(record, kind))
     return alerts
 
 
-def _tell(record: AlertRecord, notified: Notification, repeat_s: int, now_ms: int) -> Tell | None:
+def _kind_of_notification(
+    record: AlertRecord, notified: Notification, repeat_s: int, now_ms: int
+) -> NotificationKind | None:
     if record.is_event:
-        return None if notified.opened_ms else Tell.HAPPENED
+        return None if notified.opened_ms else NotificationKind.HAPPENED
     if record.resolved_ms:
-        return None if notified.resolved_ms else Tell.RESOLVED
+        return None if notified.resolved_ms else NotificationKind.RESOLVED
     if not notified.opened_ms:
-        return Tell.OPENED
-    return Tell.REPEATED if repeat_s and now_ms - notified.last_ms >= repeat_s * 1000 else None
+        return NotificationKind.OPENED
+    return NotificationKind.REPEATED if repeat_s and now_ms - notified.last_ms >= repeat_s * 1000 else None
 
 
 def claimed(record: AlertRecord, target: str, *, by: str, now_ms: int) -> AlertRecord:
@@ -176,10 +178,10 @@ def unclaimed(record: AlertRecord, target: str) -> AlertRecord:
     return msgspec.structs.replace(record, notified={**record.notified, target: notified})
 
 
-def after_telling(record: AlertRecord, target: str, tell: Tell, *, at_ms: int) -> AlertRecord:
+def after_notification(record: AlertRecord, target: str, kind: NotificationKind, *, at_ms: int) -> AlertRecord:
     """Return the alert with the note that a target was notified."""
     before = record.notified.get(target, Notification())
-    if tell is Tell.RESOLVED:
+    if kind is NotificationKind.RESOLVED:
         notified = Notification(opened_ms=before.opened_ms or at_ms, last_ms=before.last_ms or at_ms, resolved_ms=at_ms)
     else:
         notified = Notification(opened_ms=before.opened_ms or at_ms, last_ms=at_ms)
@@ -194,6 +196,6 @@ def is_done(record: AlertRecord, settings: AlertSettings, *, now_ms: int) -> boo
     notified = [
         record.notified.get(target, Notification()) for target in settings.targets if is_for(record, target, settings)
     ]
-    if now_ms - ended_ms >= KEPT_UNTOLD_S * 1000:
+    if now_ms - ended_ms >= KEPT_WITHOUT_NOTIFICATION_S * 1000:
         return True
     return all(of_target.opened_ms if record.is_event else of_target.resolved_ms for of_target in notified)

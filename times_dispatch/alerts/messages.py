@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from times_dispatch.alerts.decisions import DueAlert, Tell
+from times_dispatch.alerts.decisions import DueAlert, NotificationKind
 from times_dispatch.settings.values.durations import format_duration
 
 _MAX_LINES: Final = 20
@@ -37,21 +37,21 @@ def message_of(alerts: Sequence[DueAlert], *, name: str, now_ms: int) -> AlertMe
 
 def _line(alert: DueAlert, now_ms: int) -> str:
     record = alert.record
-    match alert.tell:
-        case Tell.RESOLVED:
+    match alert.kind:
+        case NotificationKind.RESOLVED:
             lasted = format_duration((record.resolved_ms - record.opened_ms) / 1000)
             return f"over after {lasted}: {record.text}"
-        case Tell.REPEATED:
+        case NotificationKind.REPEATED:
             return f"still, for {format_duration((now_ms - record.opened_ms) / 1000)}: {record.text}"
-        case Tell.OPENED | Tell.HAPPENED:
+        case NotificationKind.OPENED | NotificationKind.HAPPENED:
             return record.text
 
 
 def _level(alerts: Sequence[DueAlert]) -> str:
-    tells = {alert.tell for alert in alerts}
-    if tells & {Tell.OPENED, Tell.REPEATED}:
+    kinds = {alert.kind for alert in alerts}
+    if kinds & {NotificationKind.OPENED, NotificationKind.REPEATED}:
         return "warning"
-    return "success" if Tell.RESOLVED in tells else "info"
+    return "success" if NotificationKind.RESOLVED in kinds else "info"
 
 
 def _cut(title: str) -> str:

@@ -82,7 +82,7 @@ class Observer:
         self._complaints: dict[SenderId, int] = {}
         self._complaints_at_ms = 0
 
-    async def look(self, before: Watched) -> Observation:
+    async def observe(self, before: Watched) -> Observation:
         """Observe the ledger. Raises Redis errors.
 
         Exactly one observation contains a finished campaign: the first observation that finds the campaign finished.

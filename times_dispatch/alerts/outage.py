@@ -2,7 +2,7 @@
 
 import msgspec
 
-from times_dispatch.alerts.decisions import DueAlert, Tell
+from times_dispatch.alerts.decisions import DueAlert, NotificationKind
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.monitoring.alerts import AlertKind, AlertRecord
 
@@ -24,13 +24,13 @@ class LedgerOutage:
         self._after_s = after_s
         self._clock = clock
         self._record: AlertRecord | None = None
-        self._notified = dict[str, Tell]()
+        self._notified = dict[str, NotificationKind]()
 
-    def note_failure(self, *, tells: bool) -> None:
-        """Note that the ledger could not be used; *tells* says whether this process notifies people."""
+    def note_failure(self, *, notifies: bool) -> None:
+        """Note that the ledger could not be used; *notifies* says whether this process notifies people."""
         now_ms = self._now_ms()
         if self._record is None or self._record.resolved_ms:
-            if not tells:
+            if not notifies:
                 return
             self._notified.clear()
             self._record = AlertRecord(
@@ -51,13 +51,13 @@ class LedgerOutage:
         if self._record is None or not self._record.opened_ms:
             return None
         if self._record.resolved_ms:
-            is_due = self._notified.get(target) is Tell.OPENED
-            return DueAlert(self._record, Tell.RESOLVED) if is_due else None
-        return None if target in self._notified else DueAlert(self._record, Tell.OPENED)
+            is_due = self._notified.get(target) is NotificationKind.OPENED
+            return DueAlert(self._record, NotificationKind.RESOLVED) if is_due else None
+        return None if target in self._notified else DueAlert(self._record, NotificationKind.OPENED)
 
-    def note_sent(self, target: str, tell: Tell) -> None:
+    def note_sent(self, target: str, kind: NotificationKind) -> None:
         """Note that a target was notified."""
-        self._notified[target] = tell
+        self._notified[target] = kind
 
     def _now_ms(self) -> int:
         return int(self._clock.monotonic() * 1000) + 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_words, foreign
+from times_dispatch.alerts.condition import BACKLOG, Condition, campaign_in_words, masked_line
 from times_dispatch.alerts.observation import Observation
 from times_dispatch.ledger.monitoring.alerts import AlertKind
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
@@ -58,7 +58,7 @@ def braked_campaigns(now: Observation) -> Iterator[Condition]:
     """Yield a condition for each braked campaign."""
     for view in now.live:
         if view.state is CampaignState.BRAKED:
-            reason = f": {foreign(view.reason)}" if view.reason else ""
+            reason = f": {masked_line(view.reason)}" if view.reason else ""
             yield Condition(
                 kind=AlertKind.BRAKED,
                 subject=f"campaign:{view.id}",
@@ -76,8 +76,8 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     kind=AlertKind.BRAKED,
                     subject=f"provider:{sender.id}:{provider.provider}",
                     sender=sender.id,
-                    text=f"provider {provider.provider} is braked for sender {sender.id}: {foreign(provider.brake)}; "
-                    f"when that is fixed: dispatch sender resume {sender.id}",
+                    text=f"provider {provider.provider} is braked for sender {sender.id}: "
+                    f"{masked_line(provider.brake)}; when that is fixed: dispatch sender resume {sender.id}",
                 )
             elif provider.silent_since_ms and not provider.backs_off:
                 yield Condition(
@@ -85,7 +85,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     subject=f"{sender.id}:{provider.provider}",
                     sender=sender.id,
                     text=f"promotional messages of sender {sender.id} are held back from provider {provider.provider}: "
-                    f"{foreign(provider.silent_why)}; look at the receiver, the proxy before it and the "
+                    f"{masked_line(provider.silent_why)}; look at the receiver, the proxy before it and the "
                     "provider's dashboard; they go on by themselves when reports come, or at once with: "
                     f"dispatch sender resume {sender.id}",
                 )
@@ -95,7 +95,7 @@ def unavailable_providers(now: Observation) -> Iterator[Condition]:
                     subject=f"{sender.id}:{provider.provider}",
                     sender=sender.id,
                     text=f"sender {sender.id} backs off from provider {provider.provider}: "
-                    f"{foreign(provider.backing_off_why)}; sending goes on by itself when the provider is back",
+                    f"{masked_line(provider.backing_off_why)}; sending goes on by itself when the provider is back",
                 )
 
 
@@ -150,7 +150,7 @@ def differing_clocks(now: Observation) -> Iterator[Condition]:
 
 def _in_words(hosts: Sequence[str]) -> str:
     more = [counted(len(hosts) - _MAX_HOSTS, "more host")] if len(hosts) > _MAX_HOSTS else []
-    return ", ".join([*map(foreign, hosts[:_MAX_HOSTS]), *more])
+    return ", ".join([*map(masked_line, hosts[:_MAX_HOSTS]), *more])
 
 
 def _absence(now: Observation, kind: ProcessKind) -> str:

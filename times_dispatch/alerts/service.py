@@ -12,7 +12,7 @@ from times_dispatch.alerts.conditions import conditions, events
 from times_dispatch.alerts.decisions import (
     DueAlert,
     Records,
-    after_telling,
+    after_notification,
     claimed,
     due,
     is_done,
@@ -106,11 +106,11 @@ class AlertService:
                 await self.round()
             except LEDGER_ERRORS as error:
                 log.warning("the ledger is unavailable", error=type(error).__name__)
-                self._outage.note_failure(tells=was_leader or not self._reached)
+                self._outage.note_failure(notifies=was_leader or not self._reached)
             else:
                 self._reached = True
                 self._outage.note_success()
-            self._tell_of_outage()
+            self._notify_of_outage()
             await self._clock.wait(stop, self._every_s)
         await self._end()
 
@@ -184,7 +184,7 @@ class AlertService:
             log.info("alerts sent", target=target, alerts=len(alerts))
         self._sent.append(_Sent(target, alerts, reason))
 
-    def _tell_of_outage(self) -> None:
+    def _notify_of_outage(self) -> None:
         """Notify targets of the outage of the ledger, or of the end of the outage, without the ledger."""
         for target in self._targets:
             busy = self._sending.get(target)
@@ -201,7 +201,7 @@ class AlertService:
         if reason := await self._targets[target].send(message, stop=self._stop):
             log.warning("alerts were not sent", target=target, alerts=1, reason=reason)
         else:
-            self._outage.note_sent(target, alert.tell)
+            self._outage.note_sent(target, alert.kind)
 
     async def _end(self) -> None:
         """Store the results of sent messages, and release the lease."""
@@ -239,7 +239,7 @@ def _apply(sent: list[_Sent], records: Records, states: dict[str, TargetState], 
             if message.reason:
                 records[record.id] = unclaimed(record, message.target)
             else:
-                records[record.id] = after_telling(record, message.target, alert.tell, at_ms=now_ms)
+                records[record.id] = after_notification(record, message.target, alert.kind, at_ms=now_ms)
         before = states.get(message.target, TargetState())
         if message.reason:
             pause_s = min(_FIRST_PAUSE_S * 2 ** min(before.failures, 10), _MAX_PAUSE_S)

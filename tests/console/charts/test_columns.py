@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from console.charts.columns import ChartColumn, ColumnPiece, column_chart
 from console.formats import Formats
 
@@ -52,3 +54,16 @@ def test_no_columns_make_no_chart_and_hostile_labels_stay_texts() -> None:
     assert "<script>" not in chart
     assert "<b>" not in chart
     assert "\u202e" not in chart
+
+
+@pytest.mark.parametrize(
+    ("largest", "scale"),
+    [
+        (0, ["2", "1", "0"]), (1, ["2", "1", "0"]), (3, ["4", "2", "0"]), (9, ["10", "5", "0"]), (10, ["10", "5", "0"]),
+        (40, ["40", "20", "0"]), (99, ["100", "50", "0"]), (1_001, ["1,200", "600", "0"]),
+        (31_491, ["40,000", "20,000", "0"]), (24_00_001, ["30,00,000", "15,00,000", "0"]),
+    ],
+)  # fmt: skip
+def test_the_scale_has_round_numbers(largest: int, scale: list[str]) -> None:
+    chart = column_chart([ChartColumn("a", [ColumnPiece("s-failed", "failed", largest)])], F, label="x")
+    assert re.findall(r"<span>([\d,]+)</span>", chart) == scale

@@ -165,3 +165,17 @@ async def test_a_sender_without_live_campaigns_has_no_list_of_them(viewer: Brows
     html = (await viewer.get("/senders/OTHERS")).text
     assert "live-title" not in html
     assert "live campaigns of" not in html
+
+
+async def test_a_code_of_a_sender_leads_to_the_campaigns_with_this_code(viewer: Browser, ledger: Ledger) -> None:
+    await sent_campaign(ledger)
+    await ledger.submit(3, campaign="second01")
+    await ledger.send_all(b"a")
+    html = (await viewer.get(f"/senders/{SENDER}")).text
+    links = [unescape(href) for href in re.findall(r'href="(/campaigns\?[^"]+reason=[^"]+)"', html)]
+    assert len(links) == len(rows(html, "codes-title")) > 1
+    for link in links:
+        listed = (await viewer.get(link)).text
+        label, _, code = link.rpartition("=")[2].partition(":")
+        assert re.findall(r'<th scope="row"><a href="/campaigns/(\w+)">', listed) == [CAMPAIGN]
+        assert f", with messages {label.replace('_', ' ')} by code {code}." in listed

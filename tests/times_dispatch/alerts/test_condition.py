@@ -3,7 +3,7 @@
 import pytest
 
 from tests.kit.observation import campaign_view
-from times_dispatch.alerts.condition import Condition, campaign_in_words, foreign
+from times_dispatch.alerts.condition import Condition, campaign_in_words, masked_line
 from times_dispatch.ledger.monitoring.alerts import AlertKind
 from times_dispatch.ledger.states import CampaignState
 
@@ -22,7 +22,7 @@ from times_dispatch.ledger.states import CampaignState
     ],
 )
 def test_foreign_text_is_one_line_without_long_numbers(text: str, shown: str) -> None:
-    assert foreign(text) == shown
+    assert masked_line(text) == shown
 
 
 def test_a_campaign_is_named_without_the_number_in_its_name() -> None:

@@ -7,11 +7,11 @@ from times_dispatch.alerts.condition import BACKLOG, Condition
 from times_dispatch.alerts.decisions import (
     CLAIM_S,
     CLEAR_AFTER_S,
-    KEPT_UNTOLD_S,
+    KEPT_WITHOUT_NOTIFICATION_S,
+    NotificationKind,
     Records,
-    Tell,
+    after_notification,
     after_s,
-    after_telling,
     claimed,
     due,
     is_done,
@@ -36,34 +36,37 @@ def look(records: Records, *holding: Condition, at_s: float = 0.0, happened: tup
     return updated(records, holding, happened, settings(), now_ms=T0 + int(at_s * 1000))
 
 
-def tells(records: Records, *, at_s: float = 0.0, rules: AlertSettings | None = None, to: str = "oncall") -> list[Tell]:
-    return [alert.tell for alert in due(records.values(), to, rules or settings(), now_ms=T0 + int(at_s * 1000))]
+def tells(
+    records: Records, *, at_s: float = 0.0, rules: AlertSettings | None = None, to: str = "oncall"
+) -> list[NotificationKind]:
+    return [alert.kind for alert in due(records.values(), to, rules or settings(), now_ms=T0 + int(at_s * 1000))]
 
 
-def told(records: Records, tell: Tell, *, at_s: float) -> Records:
+def told(records: Records, tell: NotificationKind, *, at_s: float) -> Records:
     return {
-        name: after_telling(record, "oncall", tell, at_ms=T0 + int(at_s * 1000)) for name, record in records.items()
+        name: after_notification(record, "oncall", tell, at_ms=T0 + int(at_s * 1000))
+        for name, record in records.items()
     }
 
 
 def test_a_brake_is_told_once_and_again_only_after_the_time_of_the_rule() -> None:
     records = look({}, BRAKED)
-    assert tells(records) == [Tell.OPENED]
-    records = look(told(records, Tell.OPENED, at_s=1), BRAKED, at_s=5)
+    assert tells(records) == [NotificationKind.OPENED]
+    records = look(told(records, NotificationKind.OPENED, at_s=1), BRAKED, at_s=5)
     assert tells(records, at_s=5) == []
     assert tells(records, at_s=4 * 3600) == []
-    assert tells(records, at_s=4 * 3600 + 1) == [Tell.REPEATED]
-    records = told(records, Tell.REPEATED, at_s=4 * 3600 + 1)
+    assert tells(records, at_s=4 * 3600 + 1) == [NotificationKind.REPEATED]
+    records = told(records, NotificationKind.REPEATED, at_s=4 * 3600 + 1)
     assert tells(records, at_s=8 * 3600) == []
 
 
 def test_a_rule_of_no_repetition_tells_once() -> None:
-    records = told(look({}, BRAKED), Tell.OPENED, at_s=0)
+    records = told(look({}, BRAKED), NotificationKind.OPENED, at_s=0)
     assert tells(records, at_s=400 * 86_400, rules=settings(oncall={"repeat": "0s"})) == []
 
 
-@pytest.mark.parametrize(("away_s", "tell"), [(59.9, []), (60, [Tell.OPENED])])
-def test_a_missing_worker_is_told_after_a_minute(away_s: float, tell: list[Tell]) -> None:
+@pytest.mark.parametrize(("away_s", "tell"), [(59.9, []), (60, [NotificationKind.OPENED])])
+def test_a_missing_worker_is_told_after_a_minute(away_s: float, tell: list[NotificationKind]) -> None:
     records = look(look({}, NO_WORKER), NO_WORKER, at_s=away_s)
     assert tells(records, at_s=away_s) == tell
 
@@ -72,13 +75,13 @@ def test_times_of_a_clock_that_is_set_back_delay_no_alert_no_repetition_and_no_e
     hour_s = 3_600
     records = look(look({}, NO_WORKER, at_s=hour_s), NO_WORKER)
     records = look(records, NO_WORKER, at_s=60)
-    assert tells(records, at_s=60) == [Tell.OPENED]
+    assert tells(records, at_s=60) == [NotificationKind.OPENED]
     claims = {name: claimed(record, "oncall", by="1", now_ms=T0 + hour_s * 1000) for name, record in records.items()}
-    assert tells(claims, at_s=60) == [Tell.OPENED]
-    records = look(told(records, Tell.OPENED, at_s=hour_s), NO_WORKER, at_s=61)
-    assert tells(records, at_s=62 + 4 * hour_s) == [Tell.REPEATED]
+    assert tells(claims, at_s=60) == [NotificationKind.OPENED]
+    records = look(told(records, NotificationKind.OPENED, at_s=hour_s), NO_WORKER, at_s=61)
+    assert tells(records, at_s=62 + 4 * hour_s) == [NotificationKind.REPEATED]
     records = look(look(records, at_s=9 * hour_s), at_s=70)
-    assert tells(look(records, at_s=70 + CLEAR_AFTER_S), at_s=70 + CLEAR_AFTER_S) == [Tell.RESOLVED]
+    assert tells(look(records, at_s=70 + CLEAR_AFTER_S), at_s=70 + CLEAR_AFTER_S) == [NotificationKind.RESOLVED]
 
 
 def test_a_worker_that_is_back_within_a_minute_is_no_alert() -> None:
@@ -86,19 +89,19 @@ def test_a_worker_that_is_back_within_a_minute_is_no_alert() -> None:
 
 
 def test_an_alert_is_over_only_after_its_condition_was_absent_for_a_while() -> None:
-    records = told(look({}, BRAKED), Tell.OPENED, at_s=0)
+    records = told(look({}, BRAKED), NotificationKind.OPENED, at_s=0)
     records = look(records, at_s=10)
     assert tells(look(records, at_s=10 + CLEAR_AFTER_S - 0.1), at_s=50) == []
     over = look(records, at_s=10 + CLEAR_AFTER_S)
-    assert tells(over, at_s=50) == [Tell.RESOLVED]
+    assert tells(over, at_s=50) == [NotificationKind.RESOLVED]
     assert not any(is_done(record, settings(), now_ms=T0) for record in over.values())
-    over = told(over, Tell.RESOLVED, at_s=50)
+    over = told(over, NotificationKind.RESOLVED, at_s=50)
     assert tells(over, at_s=51) == []
     assert all(is_done(record, settings(), now_ms=T0) for record in over.values())
 
 
 def test_a_condition_that_comes_and_goes_is_one_alert() -> None:
-    records = told(look({}, BRAKED), Tell.OPENED, at_s=0)
+    records = told(look({}, BRAKED), NotificationKind.OPENED, at_s=0)
     for at_s in range(10, 200, 20):
         records = look(look(records, at_s=at_s), BRAKED, at_s=at_s + 10)
         assert tells(records, at_s=at_s + 10) == []
@@ -106,24 +109,26 @@ def test_a_condition_that_comes_and_goes_is_one_alert() -> None:
 
 def test_a_condition_that_returns_while_somebody_was_not_told_of_its_end_is_told_anew_to_those_who_were() -> None:
     both = settings(oncall={}, mail={})
-    records = told(look({}, BRAKED), Tell.OPENED, at_s=0)
+    records = told(look({}, BRAKED), NotificationKind.OPENED, at_s=0)
     records = look(look(records, at_s=10), at_s=50)
-    records = look(told(records, Tell.RESOLVED, at_s=50), at_s=55)
+    records = look(told(records, NotificationKind.RESOLVED, at_s=50), at_s=55)
     assert not is_done(records[BRAKED.id], both, now_ms=T0 + 55_000)
     records = look(records, BRAKED, at_s=60)
-    assert tells(records, at_s=60, rules=both) == [Tell.OPENED]
-    assert tells(records, at_s=60, rules=both, to="mail") == [Tell.OPENED]
+    assert tells(records, at_s=60, rules=both) == [NotificationKind.OPENED]
+    assert tells(records, at_s=60, rules=both, to="mail") == [NotificationKind.OPENED]
 
 
 def test_an_event_is_told_once_and_ends() -> None:
     records = look({}, happened=(FINISHED,))
-    assert tells(records) == [Tell.HAPPENED]
-    records = look(told(records, Tell.HAPPENED, at_s=1), happened=(FINISHED,), at_s=5)
+    assert tells(records) == [NotificationKind.HAPPENED]
+    records = look(told(records, NotificationKind.HAPPENED, at_s=1), happened=(FINISHED,), at_s=5)
     assert tells(records, at_s=5) == []
     assert is_done(records[FINISHED.id], settings(), now_ms=T0 + 5_000)
 
 
-@pytest.mark.parametrize(("at_s", "done"), [(KEPT_UNTOLD_S - 1, False), (KEPT_UNTOLD_S, True)])
+@pytest.mark.parametrize(
+    ("at_s", "done"), [(KEPT_WITHOUT_NOTIFICATION_S - 1, False), (KEPT_WITHOUT_NOTIFICATION_S, True)]
+)
 def test_an_event_that_no_target_takes_is_given_up_after_a_day(at_s: float, done: bool) -> None:
     records = look({}, happened=(FINISHED,))
     assert is_done(records[FINISHED.id], settings(), now_ms=T0 + int(at_s * 1000)) is done
@@ -150,13 +155,13 @@ def test_a_target_that_a_process_is_telling_is_told_by_no_other_until_the_claim_
     record = claimed(look({}, BRAKED)[BRAKED.id], "oncall", by="me", now_ms=T0)
     records = {record.id: record}
     assert tells(records, at_s=CLAIM_S - 0.1) == []
-    assert tells(records, at_s=CLAIM_S) == [Tell.OPENED]
-    assert tells({record.id: unclaimed(record, "oncall")}, at_s=1) == [Tell.OPENED]
+    assert tells(records, at_s=CLAIM_S) == [NotificationKind.OPENED]
+    assert tells({record.id: unclaimed(record, "oncall")}, at_s=1) == [NotificationKind.OPENED]
 
 
 def test_the_end_of_an_alert_is_told_also_where_its_begin_could_not_be_notified() -> None:
     records = look(look(look({}, BRAKED), at_s=10), at_s=50)
-    assert tells(records, at_s=50) == [Tell.RESOLVED]
+    assert tells(records, at_s=50) == [NotificationKind.RESOLVED]
 
 
 def test_an_alert_without_targets_ends_with_its_condition() -> None:

@@ -23,7 +23,7 @@ IDS = CorrelationIds(ID_KEY.encode())
 
 
 async def look(redis: Redis, before: Watched) -> Observation:
-    return await Observer(redis).look(before)
+    return await Observer(redis).observe(before)
 
 
 async def test_a_first_look_sees_no_campaign_that_finished(redis: Redis) -> None:
@@ -62,7 +62,7 @@ async def test_a_campaign_that_finishes_while_a_look_reads_is_seen_by_the_next_l
     before = await look(ledger.redis, Watched())
     observer = Observer(ledger.redis)
     observer._live = FinishingLive(ledger.redis)
-    now = await observer.look(before.watched)
+    now = await observer.observe(before.watched)
     assert (now.finished, now.watched.live) == ([], {SENDER: [campaign]})
     assert [view.id for view in (await look(ledger.redis, now.watched)).finished] == [campaign]
 

@@ -55,7 +55,7 @@ def settings(**targets: AlertTargetSettings) -> AlertSettings:
 
 def service(redis: Redis, **targets: Recorder | AppriseTarget) -> AlertService:
     rules = settings(**dict.fromkeys(targets, AlertTargetSettings()))
-    return AlertService(AlertStore(redis), Observer(redis).look, rules, targets, every_s=0.02)
+    return AlertService(AlertStore(redis), Observer(redis).observe, rules, targets, every_s=0.02)
 
 
 async def rounds(*services: AlertService, number: int = 3) -> None:
@@ -288,7 +288,7 @@ async def test_an_outage_of_the_ledger_is_told_by_the_process_that_decided(brake
 
     stores, targets, stop = [Breaking(braked.redis), Breaking(braked.redis)], [Recorder(), Recorder()], asyncio.Event()
     rules = AlertSettings(worker_away_after="1s", targets={"oncall": AlertTargetSettings(kinds=["redis_away"])})
-    look = Observer(braked.redis).look
+    look = Observer(braked.redis).observe
     services = [
         AlertService(store, look, rules, {"oncall": target}, every_s=0.02)
         for store, target in zip(stores, targets, strict=True)

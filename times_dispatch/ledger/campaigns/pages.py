@@ -1,8 +1,11 @@
-"""Pages of campaigns by a part of the name, sender, states, days, template and provider, in the order of creation.
+"""Pages of campaigns by name, sender, states, days, template, provider and code, in the order of creation.
 
 Only the campaigns of a page are read, so the cost does not grow with the number of campaigns. A search by anything but
 sender and days of creation examines more campaigns: a script makes the search in slices, so that no call keeps Redis
 busy for long.
+
+The messages of a campaign in lanes are counted by each lane. So the state of such a campaign is read from all lanes,
+and each lane is searched for the days, the provider and the code.
 """
 
 import asyncio
@@ -17,15 +20,19 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.keys import SenderKey, sender_key
+from times_dispatch.ledger.lanes.names import header_of, is_lane
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.queries import LaneQueries, Queries
 from times_dispatch.ledger.scripts import Script, text
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 _MAX_EXAMINED: Final = 400
 """How many ended campaigns one call of the script examines: about two milliseconds of Redis' time."""
+_CANDIDATES: Final = 200
+"""How many campaigns in lanes are compared at a time."""
 _MAX_MS: Final = 9_999_999_999_999
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
+_ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -55,6 +62,8 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Only campaigns that the statistics count on this day, in India, or later."""
     sent_until: date | None = None
     """Only campaigns that the statistics count on this day, in India, or before."""
+    reason: tuple[MessageState, int] | None = None
+    """Only campaigns that have messages in this state with this code."""
 
     @property
     def since_ms(self) -> int:
@@ -70,6 +79,11 @@ class CampaignFilter(msgspec.Struct, frozen=True, kw_only=True):
     def is_by_sending(self) -> bool:
         """Whether only campaigns that sent on some days, or through a provider, match."""
         return bool(self.sent_since or self.sent_until or self.provider)
+
+    @property
+    def is_by_counts(self) -> bool:
+        """Whether the counts of messages, which each lane of a campaign has of its own, decide."""
+        return self.is_by_sending or self.reason is not None
 
     @property
     def sent_days(self) -> tuple[int, int]:
@@ -145,9 +159,16 @@ class CampaignPages:
             after: where the page begins; by default the first page.
             order: which campaigns come first.
         """
-        senders = [SenderId(wanted.sender)] if wanted.sender else await self._queries.senders()
+        every = await LaneQueries(self._redis).senders()
+        senders = [SenderId(wanted.sender)] if wanted.sender else [sender for sender in every if not is_lane(sender)]
+        with_lanes = {header_of(sender) for sender in every if is_lane(sender)}
         of_senders = await asyncio.gather(
-            *(self._of_sender(sender, wanted, count=count + 1, after=after, order=order) for sender in senders)
+            *(
+                self._in_lanes(sender, wanted, count=count + 1, after=after, order=order)
+                if sender in with_lanes and (wanted.states or wanted.is_by_counts)
+                else self._of_sender(sender, wanted, count=count + 1, after=after, order=order)
+                for sender in senders
+            )
         )
         matches = [(match, sender) for sender, several in zip(senders, of_senders, strict=True) for match in several]
         matches.sort(key=lambda match: match[0].sort_key(order))
@@ -192,6 +213,7 @@ class CampaignPages:
                 provider=wanted.provider,
                 sent_since_day=sent_since_day,
                 sent_until_day=sent_until_day,
+                reason=f"{wanted.reason[0]}:{wanted.reason[1]}" if wanted.reason else "",
                 order=order.value,
                 after_ms=position.created_ms if position else 0,
                 after_id=position.id if position else "",
@@ -209,8 +231,70 @@ class CampaignPages:
                 return first[:count]
             position = examined
 
+    async def _in_lanes(
+        self,
+        sender: SenderId,
+        wanted: CampaignFilter,
+        *,
+        count: int,
+        after: PagePosition | None,
+        order: CampaignOrder,
+    ) -> list[PagePosition]:
+        """Return the campaigns of a sender with lanes that come first. The arguments are those of ``_of_sender``.
+
+        The first lane gives the campaigns in their order; then all lanes of each campaign decide whether it matches.
+        """
+        of_first_lane = msgspec.structs.replace(
+            wanted, states=frozenset(), provider="", sent_since=None, sent_until=None, reason=None
+        )
+        live = await self._live(sender) if wanted.states and not wanted.states & _ENDED else None
+        position, matches = after, list[PagePosition]()
+        while True:
+            candidates = await self._of_sender(sender, of_first_lane, count=_CANDIDATES, after=position, order=order)
+            likely = [each for each in candidates if live is None or each.id in live]
+            ids = [(CampaignId(each.id), sender) for each in likely]
+            views = {view.id: view for view in await self._queries.some(ids, damaged=[])}
+            fit = await asyncio.gather(*(self._fits(views.get(campaign), wanted) for campaign, _ in ids))
+            matches += [each for each, is_match in zip(likely, fit, strict=True) if is_match]
+            if len(matches) >= count or len(candidates) < _CANDIDATES:
+                return matches[:count]
+            position = candidates[-1]
+
+    async def _live(self, sender: SenderId) -> set[str]:
+        """Return the campaigns of a sender of which a lane has not ended, and those that cannot be read."""
+        damaged = list[CampaignDamaged]()
+        views = await self._queries.live(sender, damaged=damaged)
+        return {*(view.id for view in views), *(damage.campaign for damage in damaged)}
+
+    async def _fits(self, view: CampaignView | None, wanted: CampaignFilter) -> bool:
+        """Return whether a campaign has a wanted state, and one of its lanes the wanted counts.
+
+        A campaign without a view is damaged, and matches, so that the page names the damage.
+        """
+        if view is None:
+            return True
+        if wanted.states and view.state not in wanted.states:
+            return False
+        if not wanted.is_by_counts:
+            return True
+        matches = await asyncio.gather(
+            *(
+                self._of_sender(
+                    lane.plan.sender,
+                    msgspec.structs.replace(
+                        wanted, words=lane.id, states=frozenset(), since=_day_of(lane), until=_day_of(lane)
+                    ),
+                    count=1,
+                    after=None,
+                    order=CampaignOrder.NEWEST,
+                )
+                for lane in view.lanes or [view]
+            )
+        )
+        return any(matches)
+
     async def _count(self, senders: Sequence[SenderId], wanted: CampaignFilter) -> int | None:
-        if any((wanted.words, wanted.states, wanted.since, wanted.until, wanted.template, wanted.is_by_sending)):
+        if any((wanted.words, wanted.states, wanted.since, wanted.until, wanted.template, wanted.is_by_counts)):
             return None
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
@@ -221,6 +305,10 @@ class CampaignPages:
 
 def _midnight_ms(day: date) -> int:
     return int(datetime.combine(day, time(), _INDIA).timestamp() * 1000)
+
+
+def _day_of(view: CampaignView) -> date:
+    return datetime.fromtimestamp(view.created_ms / 1000, _INDIA).date()
 
 
 def _end_ms(day: date | None) -> int:

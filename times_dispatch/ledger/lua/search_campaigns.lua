@@ -1,7 +1,7 @@
 -- uses: names keys budget
 --
 -- Find campaigns of a sender, the newest or the oldest first, by a part of the name, the state, the time of creation,
--- the template, and the days and the provider of sending. This script writes nothing.
+-- the template, the days and the provider of sending, and a code of messages. This script writes nothing.
 --
 -- Arguments
 --   words        a part of the name, or the beginning of the id, escaped as in JSON, with small ASCII letters; empty
@@ -12,6 +12,8 @@
 --   provider     a provider; empty for all
 --   sent_since_day, sent_until_day  days since the epoch, in India: only campaigns that count on one of these days, at
 --                the provider if there is one, in the statistics; sent_until_day is 0 for all campaigns
+--   reason       a field "<state of messages>:<code>" of the statistics: only campaigns that count messages there;
+--                empty for all
 --   order        newest or oldest: which campaigns come first
 --   after_ms, after_id  only campaigns that come after this campaign in the order; after_id is empty at the beginning
 --   count        the maximum number of campaigns in the reply
@@ -19,16 +21,16 @@
 -- Reply
 --   matches      "<time of creation>:<id>" of each match, in the order, joined by blanks
 --   examined_ms, examined_id  where the next call continues; examined_id is empty if all campaigns were examined
--- Keys: the sender's live and ended, campaigns.
+-- Keys: the sender's live and ended, campaigns and their statistics.
 -- Cost: O(live campaigns of the sender + max_examined), or O(count) if only times of creation are given.
 local args = arguments({'words', 'states', 'since_ms', 'until_ms', 'template', 'provider', 'sent_since_day',
-  'sent_until_day', 'order', 'after_ms', 'after_id', 'count', 'max_examined'})
+  'sent_until_day', 'reason', 'order', 'after_ms', 'after_id', 'count', 'max_examined'})
 local since, last, count = tonumber(args.since_ms), tonumber(args.until_ms), tonumber(args.count)
 local after_ms, after_id, is_newest_first = tonumber(args.after_ms), args.after_id, args.order == 'newest'
 local sent_since, sent_until = tonumber(args.sent_since_day), tonumber(args.sent_until_day)
 local wants_words, wants_states, wants_sent = args.words ~= '', args.states ~= '', sent_until > 0
-local wants_template = args.template ~= ''
-local wants_fields = wants_words or wants_states or wants_sent or wants_template
+local wants_template, wants_reason = args.template ~= '', args.reason ~= ''
+local wants_fields = wants_words or wants_states or wants_sent or wants_template or wants_reason
 local wants_ended = not wants_states or string.find(args.states, ' finished ', 1, true)
   or string.find(args.states, ' cancelled ', 1, true)
 local matches = {}
@@ -85,11 +87,18 @@ local function has_sent(fields)
   return (not fields.has_all_days or fields.sent_days == '') and may_have_sent(fields)
 end
 
+-- Say whether a campaign counts messages with the wanted code.
+local function has_reason(id)
+  local messages = redis.pcall('HGET', key_of_statistics(key_of_campaign(id)), args.reason)
+  return type(messages) == 'string' and (tonumber(messages) or 0) > 0
+end
+
 local function fits(id, fields)
   return (not wants_states or string.find(args.states, ' ' .. fields.state .. ' ', 1, true))
     and (not wants_words or is_named(id, fields.plan))
     and (not wants_template or fields.template == args.template)
     and (not wants_sent or has_sent(fields))
+    and (not wants_reason or has_reason(id))
 end
 
 local function add(created_ms, id)

@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.lanes import people, submit_in_lanes
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from tests.kit.redis_clock import moved_clock
 from times_dispatch.ledger.campaigns.pages import CampaignFilter, CampaignOrder, CampaignPages, PagePosition
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 OTHER = SenderId("OTHERS")
 
@@ -210,3 +212,41 @@ async def test_days_on_which_only_an_earlier_version_sent_are_found_also_after_n
 
 def _india_ms(moment: str) -> int:
     return int(datetime.fromisoformat(f"{moment}+05:30").timestamp() * 1000)
+
+
+async def test_campaigns_are_found_by_the_state_and_the_code_of_their_messages(redis: Redis, ledger: Ledger) -> None:
+    for campaign, results in (("accepted", b"aaa"), ("rejected", b"rra"), ("ended000", b"rrr")):
+        await ledger.submit(3, campaign=campaign)
+        await ledger.send_all(results)
+    [code] = {each.record.code for each in await ledger.messages(CampaignId("rejected")) if each.record.state == "r"}
+    await _cancel(ledger, "ended000")
+    for count in (1, 50):
+        search = partial(_ids, redis, count=count)
+        assert sorted(await search(reason=(MessageState.REJECTED, code))) == ["ended000", "rejected"]
+        assert await search(reason=(MessageState.REJECTED, code), words="rej") == ["rejected"]
+        assert await search(reason=(MessageState.FAILED, code)) == []
+        assert await search(reason=(MessageState.REJECTED, code + 1)) == []
+    page = await CampaignPages(redis).page(CampaignFilter(reason=(MessageState.REJECTED, code)))
+    assert page.total is None
+
+
+@pytest.mark.parametrize("count", [1, 50])
+async def test_every_lane_of_a_campaign_is_searched(redis: Redis, count: int) -> None:
+    ids = [await submit_in_lanes(redis, people(40), lanes=2, campaign=letter * 8) for letter in "abc"]
+    other = (await Queries(redis).campaign(ids[1])).lanes[1]
+    key = campaign_key(other.plan.sender, other.id)
+    await redis.hset(key, "sent_days", " 20000:backup")
+    await redis.hset(f"{key}:statistics", "r:2054", 2)
+    ended = (await Queries(redis).campaign(ids[2])).lanes[0]
+    await redis.hset(campaign_key(SENDER, ended.id), "state", "finished")
+    await redis.smove(f"{{{SENDER}}}:live", f"{{{SENDER}}}:gone", ended.id)
+    await redis.zadd(f"{{{SENDER}}}:ended", {ended.id: ended.created_ms})
+    search = partial(_ids, redis, count=count)
+    assert await search(provider="backup") == [ids[1]]
+    assert await search(sent_since=date(2024, 10, 4), sent_until=date(2024, 10, 4)) == [ids[1]]
+    assert await search(sent_since=date(2024, 10, 5)) == []
+    assert await search(reason=(MessageState.REJECTED, 2054), provider="backup") == [ids[1]]
+    assert await search(reason=(MessageState.REJECTED, 2055)) == []
+    assert await search(states=frozenset({CampaignState.RUNNING})) == ids[::-1]
+    assert await search(states=frozenset({CampaignState.FINISHED})) == []
+    assert await search(words="bbb", states=frozenset({CampaignState.RUNNING})) == [ids[1]]

@@ -44,7 +44,7 @@ async def test_metrics_alerts_status_and_pages_speak_of_one_sender_and_one_campa
     assert snapshot.ledger
     works = snapshot.ledger.senders
     assert [(work.view.id, work.pending, sum(work.campaigns.values())) for work in works] == [(SENDER, 100, 1)]
-    observed = await Observer(redis).look(Watched())
+    observed = await Observer(redis).observe(Watched())
     assert [view.id for view in observed.live] == [campaign]
     assert [view.id for view in observed.senders] == [SENDER]
     page = await CampaignPages(redis).page(CampaignFilter())
@@ -57,8 +57,8 @@ async def test_metrics_alerts_status_and_pages_speak_of_one_sender_and_one_campa
 
 async def test_a_campaign_in_lanes_that_is_cancelled_is_seen_as_ended_by_alerts(redis: Redis) -> None:
     campaign = await submit_in_lanes(redis, people(100))
-    before = await Observer(redis).look(Watched())
+    before = await Observer(redis).observe(Watched())
     assert before.watched.live == {SENDER: [campaign]}
     await Control(redis).campaign(SENDER, campaign, ControlAction.CANCEL)
-    after = await Observer(redis).look(before.watched)
+    after = await Observer(redis).observe(before.watched)
     assert (after.live, after.watched.live) == ([], {})
