@@ -98,7 +98,7 @@ async def test_refused_posts_are_logged_once_a_second(
     client = await start(reports=plain(receiver, batch_max=1))
     await push(client, 6)
     await client.flush()
-    await until(lambda: "lines=5" in caplog.text)
+    await eventually(lambda: "lines=5" in caplog.text)
     assert [record.getMessage() for record in caplog.records if record.name.endswith("poster")] == [
         'event="the receiver refused reports" status=404 rows=1',
         'event="the receiver refused reports" status=404 rows=5 lines=5',
