@@ -28,6 +28,13 @@ MAX_OWN_MB = 100
 SHEET = "xl/worksheets/sheet1.xml"
 SHEET_START = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 ROWS = '<row r="1"><c r="A1" t="inlineStr"><is><t>to</t></is></c></row><row r="2"><c r="A2"><v>98</v></c></row>'
+STRINGS, STYLES = "xl/sharedStrings.xml", "xl/styles.xml"
+RELATIONS = b"".join(
+    b'<Relationship Id="more%d" Target="%b.xml" '
+    b'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/%b"/>' % (number, kind, kind)
+    for number, kind in enumerate((b"sharedStrings", b"styles"))
+)
+"""Relations of the workbook to both parts that other cells share."""
 ODS_START = (
     "<office:document-content xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0' "
     "xmlns:table='urn:oasis:names:tc:opendocument:xmlns:table:1.0' "
@@ -37,14 +44,14 @@ ODS_START = (
 )
 
 
-def _sheet(path: Path, pieces: list[bytes]) -> Path:
-    """Write a workbook whose sheet consists of these pieces."""
+def _sheet(path: Path, pieces: list[bytes], *, part: str = SHEET) -> Path:
+    """Write a workbook whose sheet, or another part, consists of these pieces."""
     plain = write_workbook(path.with_name("plain.xlsx"), [("to",), ("98",)])
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in source.namelist():
-            if name != SHEET:
-                archive.writestr(name, source.read(name))
-        with archive.open(SHEET, "w", force_zip64=True) as file:
+            if name != part:
+                archive.writestr(name, source.read(name).replace(b"</Relationships>", RELATIONS + b"</Relationships>"))
+        with archive.open(part, "w", force_zip64=True) as file:
             for piece in pieces:
                 file.write(piece)
     return path
@@ -87,6 +94,29 @@ def large_string(folder: Path) -> Path:
     cell = b'<row r="2"><c r="A2" t="inlineStr"><is><t>'
     end = b"</t></is></c></row></sheetData></worksheet>"
     return _sheet(folder / "a.xlsx", [(SHEET_START + ROWS).encode(), cell, *[b"a" * 10_000_000] * 40, end])
+
+
+def many_strings(folder: Path) -> Path:
+    """Return a workbook with 20,000,000 shared strings, which none of its two cells uses."""
+    pieces = [b"<sst>", *[b"<si><t>a</t></si>" * 100_000] * 200, b"</sst>"]
+    return _sheet(folder / "a.xlsx", pieces, part=STRINGS)
+
+
+def many_runs(folder: Path) -> Path:
+    """Return a workbook with a shared string of 20,000,000 pieces."""
+    pieces = [b"<sst><si>", *[b"<r><t>a</t></r>" * 100_000] * 200, b"</si></sst>"]
+    return _sheet(folder / "a.xlsx", pieces, part=STRINGS)
+
+
+def many_styles(folder: Path) -> Path:
+    """Return a workbook with 20,000,000 cell formats; Excel allows 65,490."""
+    pieces = [b"<styleSheet><cellXfs>", *[b'<xf numFmtId="0"/>' * 100_000] * 200, b"</cellXfs></styleSheet>"]
+    return _sheet(folder / "a.xlsx", pieces, part=STYLES)
+
+
+def many_number_formats(folder: Path) -> Path:
+    formats = b"".join(b'<numFmt numFmtId="%d" formatCode="0"/>' % number for number in range(100_000))
+    return _sheet(folder / "a.xlsx", [b"<styleSheet><numFmts>", formats, b"</numFmts></styleSheet>"], part=STYLES)
 
 
 def wide_blanks(folder: Path) -> Path:
@@ -135,6 +165,10 @@ BOMBS = [
     Bomb(nested, "is not a workbook, or is damaged"),
     Bomb(many_parts, "has 10,[0-9]+ parts"),
     Bomb(large_string, "needs more than 250 MB of memory; save it as .csv, or raise max_reader_memory_mb"),
+    Bomb(many_strings, "is not a workbook, or is damaged"),
+    Bomb(many_runs, "is not a workbook, or is damaged"),
+    Bomb(many_styles, "is not a workbook, or is damaged"),
+    Bomb(many_number_formats, "is not a workbook, or is damaged"),
     Bomb(wide_blanks, "needs more than 250 MB of memory"),
     Bomb(large_parquet, "unpacks to 6[0-9]+ MB, and 500 MB are allowed"),
     Bomb(dictionary_parquet, "needs more than 250 MB of memory"),

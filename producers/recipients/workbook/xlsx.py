@@ -16,15 +16,23 @@ from xml.etree import ElementTree as ET
 from producers.recipients.values import MAX_DIGITS, ValueDamaged
 from producers.recipients.workbook.format_tokens import BUILTIN, GENERAL
 from producers.recipients.workbook.number_format import show_number, show_text
+from producers.recipients.workbook.shared_strings import SharedStrings, unescaped
 from producers.recipients.workbook.sheet_reader import MAX_COLUMNS, NO_SIZE, TRUE, SheetReader, XmlCell
 from producers.recipients.workbook.sheets import NO_RESULT, Sheet, SheetRow
 
-_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RELATION = re.compile("{[^}]*}id")
 _BLOCK_BYTES = 1 << 16
 _DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001
 _FIRST_DAY, _DAY_AFTER_LEAP_DAY = datetime(1900, 1, 1), datetime(1900, 3, 1)  # noqa: DTZ001
 """Between these days a date has one day less than the days since the day zero, because Excel counts 29 Feb 1900."""
+_MAX_FORMATS = 65_490
+"""The limit of Excel for the cell formats of a workbook, and more than its limit for number formats."""
+_MAX_KEPT = 400_000
+"""The limit of elements of all cell formats; a format has up to three."""
+_MIN_CELL_BYTES = 20
+"""The bytes of a sheet that a cell with a shared string takes at least."""
+_SPARE_STRINGS = 1_000_000
+"""Some programs leave strings behind whose cells were deleted."""
 _shown = lru_cache(maxsize=10_000)(show_number)
 """Return the shown text of a number, from a cache, because many rows have equal dates and amounts."""
 
@@ -55,14 +63,16 @@ class XlsxWorkbook:
         styles = next((path for (kind, _), path in related.items() if kind == "/styles"), "")
         strings = next((path for (kind, _), path in related.items() if kind == "/sharedStrings"), "")
         self._formats = self._read_formats(styles) if self._is_there(styles) else []
-        self._strings = list(self._read_strings(strings)) if self._is_there(strings) else []
+        self._strings = self._read_strings(strings) if self._is_there(strings) else []
 
     def hidden_columns(self, sheet: int) -> set[int]:
         """Return the indexes of the columns of a sheet that a person does not see; reads the sheet up to its rows."""
-        are_hidden = bytearray(MAX_COLUMNS)
+        are_hidden, columns = bytearray(MAX_COLUMNS), 0
         with self._open(self._paths[sheet]) as file:
             for _, element in ET.iterparse(file, ("start",)):  # noqa: S314  # expat bounds entities
                 match _local(element.tag):
+                    case "col" if (columns := columns + 1) > MAX_COLUMNS:
+                        raise ValueError(columns)
                     case "col" if element.get("hidden") in TRUE or element.get("width") in NO_SIZE:
                         first = max(int(element.get("min", 1)), 1)
                         last = min(int(element.get("max", 0)), MAX_COLUMNS)
@@ -103,7 +113,7 @@ class XlsxWorkbook:
             case "e":
                 text = value
             case _:
-                text = show_text(_unescaped(value), self._format(cell.style))
+                text = show_text(unescaped(value), self._format(cell.style))
         return text
 
     def _format(self, style: int) -> str:
@@ -131,11 +141,12 @@ class XlsxWorkbook:
             moment -= timedelta(days=1)
         return _shown((moment - _DAY_ZERO) / timedelta(days=1), number_format)
 
-    def _read_strings(self, path: str) -> Iterator[str]:
-        for element in self._elements(path, keep="si"):
-            if _local(element.tag) == "si":
-                yield _string(element)
-                element.clear()
+    def _read_strings(self, path: str) -> list[str]:
+        """Return the shared strings; raise ValueError if there are many more than the cells of all sheets can use."""
+        sheets_bytes = sum(self._archive.getinfo(self._names[sheet.lower()]).file_size for sheet in self._paths)
+        most = _SPARE_STRINGS + sheets_bytes // _MIN_CELL_BYTES
+        with self._open(path) as file:
+            return SharedStrings(max_strings=most).read(file)
 
     def _read_formats(self, path: str) -> list[str]:
         """Return the number format of each style of cells."""
@@ -144,8 +155,12 @@ class XlsxWorkbook:
         for element in self._elements(path, keep="cellXfs"):
             if _local(element.tag) == "numFmt":
                 own[int(element.get("numFmtId", 0))] = element.get("formatCode", GENERAL)
+                if len(own) > _MAX_FORMATS:
+                    raise ValueError(len(own))
             elif _local(element.tag) == "cellXfs":
                 numbers = [int(style.get("numFmtId", 0)) for style in element if _local(style.tag) == "xf"]
+                if len(numbers) > _MAX_FORMATS:
+                    raise ValueError(len(numbers))
                 formats = [own.get(number) or BUILTIN.get(number, GENERAL) for number in numbers]
         return formats
 
@@ -168,20 +183,33 @@ class XlsxWorkbook:
         return self._archive.open(self._names[path.lower()])  # type: ignore[return-value]
 
     def _elements(self, path: str, *, keep: str = "") -> Iterator[ET.Element]:
-        """Yield the elements of a part when they end; empty elements that are not inside an element named ``keep``."""
-        depth = 0
+        """Yield the elements of a part when they end, and forget them.
+
+        Elements inside an element named ``keep`` belong to that element; of these, only number formats are yielded.
+        Raises ValueError if one of these elements has too many elements.
+        """
+        depth, kept = 0, 0
+        parents: list[ET.Element] = []
         with self._open(path) as file:
             for event, element in ET.iterparse(file, ("start", "end")):  # noqa: S314  # expat bounds entities
                 is_kept = bool(keep) and _local(element.tag) == keep
                 if event == "start":
+                    parents.append(element)
                     depth += is_kept
                     continue
+                parents.pop()
                 depth -= is_kept
                 if not depth:
                     yield element
-                    if not keep or not is_kept:
-                        element.clear()
-                elif _local(element.tag) == "numFmt":
+                    element.clear()
+                    kept = 0
+                    if parents:
+                        del parents[-1][:]
+                    continue
+                kept += 1
+                if kept > _MAX_KEPT:
+                    raise ValueError(kept)
+                if _local(element.tag) == "numFmt":
                     yield element
 
 
@@ -197,23 +225,3 @@ def _resolved(path: PurePosixPath) -> str:
 
 def _local(name: str) -> str:
     return name.rpartition("}")[2]
-
-
-def _string(element: ET.Element) -> str:
-    """Return the text of a string, which may have runs in several fonts, without phonetic guides."""
-    texts = []
-    for child in element:
-        match _local(child.tag):
-            case "t":
-                texts.append(child.text or "")
-            case "r":
-                texts += [part.text or "" for part in child if _local(part.tag) == "t"]
-    return _unescaped("".join(texts))
-
-
-def _unescaped(text: str) -> str:
-    if "_x" not in text:
-        return text
-    # Two escaped halves of a surrogate pair are one character; a single half is no character.
-    units = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text).encode("utf-16", "surrogatepass")
-    return units.decode("utf-16", "replace")
