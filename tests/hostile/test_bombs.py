@@ -119,6 +119,13 @@ def many_number_formats(folder: Path) -> Path:
     return _sheet(folder / "a.xlsx", [b"<styleSheet><numFmts>", formats, b"</numFmts></styleSheet>"], part=STYLES)
 
 
+def many_column_elements(folder: Path) -> Path:
+    """Return a workbook whose sheet describes 2,000,000 columns; Excel allows 16,384."""
+    start = SHEET_START.replace("<sheetData>", "")
+    pieces = [start.encode(), b"<cols>", *[b'<col min="1" max="1"/>' * 100_000] * 20]
+    return _sheet(folder / "a.xlsx", [*pieces, b"</cols><sheetData>", (ROWS + "</sheetData></worksheet>").encode()])
+
+
 def wide_blanks(folder: Path) -> Path:
     """Return an OpenDocument sheet with a cell of 2,000,000,000 repeated blanks."""
     cell = "<table:table-row><table:table-cell><text:p><text:s text:c='2000000000'/></text:p></table:table-cell>"
@@ -169,6 +176,7 @@ BOMBS = [
     Bomb(many_runs, "is not a workbook, or is damaged"),
     Bomb(many_styles, "is not a workbook, or is damaged"),
     Bomb(many_number_formats, "is not a workbook, or is damaged"),
+    Bomb(many_column_elements, "is not a workbook, or is damaged"),
     Bomb(wide_blanks, "needs more than 250 MB of memory"),
     Bomb(large_parquet, "unpacks to 6[0-9]+ MB, and 500 MB are allowed"),
     Bomb(dictionary_parquet, "needs more than 250 MB of memory"),

@@ -47,6 +47,7 @@ class SheetReader:
         self._is_phonetic = False
         self._names: dict[str, str] = {}
         self._columns: dict[str, int] = {}
+        self._column_elements = 0
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
@@ -67,6 +68,10 @@ class SheetReader:
             case "v" | "t":
                 self._pieces = []
                 self._parser.CharacterDataHandler = self._pieces.append
+            case "col":
+                self._column_elements += 1
+                if self._column_elements > MAX_COLUMNS:
+                    raise ValueError(self._column_elements)
             case "f":
                 self._cell.has_formula = True
             case "rPh":
