@@ -23,6 +23,8 @@ FINISH_WITHIN_S: Final = 3
 _MAX_CONNECTIONS: Final = 1_000
 _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 """Bytes of requests under way: the longest form has some kilobytes."""
+_MAX_STARTS: Final = 4
+"""Requests that start in one turn of the event loop: a page takes one or two milliseconds."""
 _RESPONSE_TIMEOUT_S: Final = STREAM_LASTS_S + 60
 _KEEP_ALIVE_S: Final = 75
 _BACKLOG: Final = 256
@@ -46,6 +48,7 @@ def make_console_server(
         max_requests=_MAX_CONNECTIONS,
         max_body_bytes=MAX_FORM_BYTES,
         max_held_bytes=_MAX_HELD_BYTES,
+        max_starts=_MAX_STARTS,
         response_timeout_s=_RESPONSE_TIMEOUT_S,
         trusted_proxies=trusted_proxies,
     )
