@@ -11,8 +11,10 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 MAX_INTERIM: Final = 16
-MAX_RESPONSE_BYTES: Final = 32_768
-"""The maximum size of a response with its interim responses and the framing of its chunks; the rest is not read."""
+MAX_HEAD_BYTES: Final = 131_072
+"""The maximum size of the head of a response, with its interim responses."""
+MAX_BODY_BYTES: Final = 16_384
+"""The maximum size of the body of a response, with the framing of its chunks; the rest is not read."""
 _SLICE_BYTES: Final = 8_192
 """How many bytes are parsed before the interim responses in these bytes are counted."""
 
@@ -21,10 +23,10 @@ class _BoundedHandler(ResponseHandler):
     """Counts the interim responses before each response, and the bytes of the response."""
 
     _interim_left = MAX_INTERIM
-    _bytes_left = MAX_RESPONSE_BYTES
+    _bytes_left = MAX_HEAD_BYTES
 
     def set_response_params(self, **options: Any) -> None:
-        self._interim_left, self._bytes_left = MAX_INTERIM, MAX_RESPONSE_BYTES
+        self._interim_left, self._bytes_left = MAX_INTERIM, MAX_HEAD_BYTES
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -40,6 +42,8 @@ class _BoundedHandler(ResponseHandler):
     def feed_data(self, data: Any, size: int = 0) -> None:
         if 100 <= data[0].code < 200 and data[0].code != 101:  # the classes of HTTP's status codes
             self._interim_left -= 1
+        else:
+            self._bytes_left = MAX_BODY_BYTES
         if self._interim_left >= 0:
             super().feed_data(data, size)
         else:
