@@ -315,9 +315,16 @@ async def test_a_head_may_have_64_kib(size: int, verdict: Verdict, piece: int) -
 async def test_a_body_may_have_64_kib(size: int, verdict: Verdict, chunked: bool) -> None:
     body = json.dumps({**json.loads(ACCEPTED), "description": ""}).encode()
     body = body.replace(b'"description": ""', b'"description": "%b"' % (b"x" * (size - len(body))))
-    framed = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    chunks = [body[at : at + 20] for at in range(0, size, 20)]
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed if chunked else with_body(body)
     assert (await outcome_of(response)).verdict is verdict
+
+
+async def test_a_body_may_come_in_chunks_of_one_byte() -> None:
+    framed = b"".join(b"1\r\n%c\r\n" % byte for byte in ACCEPTED) + b"0\r\n\r\n"
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed
+    assert (await outcome_of(response)).verdict is Verdict.ACCEPTED
 
 
 async def test_a_token_server_may_compress_its_response() -> None:
