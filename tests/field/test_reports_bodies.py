@@ -1,7 +1,6 @@
 """Bodies of delivery reports in the forms of other gateways, languages and middleware, posted over a real socket."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +10,7 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetters
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
-from tests.kit.receiver import PATH, classified, receiving
+from tests.kit.receiver import PATH, classified
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 IDS = CorrelationIds(ID_KEY.encode())
@@ -22,12 +21,6 @@ REPORT = {"event": "delivered", "ts": NOW_S, "meta": META}
 SECOND = {"event": "failed", "code": "912", "ts": NOW_S, "meta": OTHER}
 GROUP = posted("delivered", row(META))[1:-1].decode()
 DELIVERED, FAILED = ("delivered", 7, 0), ("failed", 8, 912)
-
-
-@pytest.fixture
-async def http(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
-    async with receiving(redis) as client:
-        yield client
 
 
 async def reports_in(redis: Redis, http: httpx.AsyncClient, content: Any, content_type: str = JSON) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -10,25 +10,11 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.request_body import MAX_BODY_BYTES
-from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
+from tests.kit.callbacks import posted, row, stored
 from tests.kit.gzipped import gzipped
-from tests.kit.receiver import PATH, classified, receiving
-from times_dispatch.provider.correlation_ids import CorrelationIds
+from tests.kit.receiver import META, PATH, assert_delivered
 
-META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
 BODY = posted("delivered", row(META))
-
-
-@pytest.fixture
-async def http(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
-    async with receiving(redis) as client:
-        yield client
-
-
-async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
-    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
-    (report,) = (await classified(redis)).reports
-    assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)
 
 
 def raw_deflate(body: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -12,26 +11,12 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.http.posted_reports import is_light
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
-from tests.kit.receiver import PATH, classified, receiving
+from tests.kit.callbacks import NOW_S, posted, row, stored
+from tests.kit.receiver import META, PATH, assert_delivered, classified
 from tests.kit.waiting import loop_turns
-from times_dispatch.provider.correlation_ids import CorrelationIds
 
-META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
 BODY = posted("delivered", row(META))
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-async def http(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
-    async with receiving(redis) as client:
-        yield client
-
-
-async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
-    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
-    (report,) = (await classified(redis)).reports
-    assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)
 
 
 @pytest.mark.parametrize("size", [1_000_000, 1], ids=["whole", "byte-by-byte"])

@@ -1,28 +1,11 @@
 """The words and times with which gateways name a message's state, and the ids of messages."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
-from tests.kit.receiver import PATH, classified, receiving
-from times_dispatch.provider.correlation_ids import CorrelationIds
-
-META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
-
-
-@pytest.fixture
-async def http(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
-    async with receiving(redis) as client:
-        yield client
-
-
-async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
-    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
-    (report,) = (await classified(redis)).reports
-    assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)
+from tests.kit.callbacks import posted, row
+from tests.kit.receiver import META, PATH, assert_delivered, classified
 
 
 @pytest.mark.parametrize(

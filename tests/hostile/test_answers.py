@@ -14,7 +14,7 @@ from callbacks.relay.relay_poster import PostResult, RelayPoster
 from tests.kit.hostile_server import ENDLESS_HTTP, SLOW_HTTP, hostile_server
 from tests.kit.process_memory import peak_mb
 from tests.kit.tls import Certificates, tls_server
-from tests.kit.watched import least_stall_ms_of
+from tests.kit.watched import least_stall_ms
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_get, timesmobile_post
 from times_dispatch.provider.oauth.credentials import ClientCredentials
@@ -105,7 +105,7 @@ async def test_no_answer_fills_or_stalls_a_process(redis: Redis, by: str, answer
         sent += server.sent
         return max(stalls)
 
-    stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     more_mb, seconds = peak_mb(os.getpid()) - before_mb, time.monotonic() - began
     print(  # noqa: T201  # the figure
         f"{by} answers {answer}: {sent:,} bytes sent, {more_mb:.0f} MB more, {stall_ms:.0f} ms of stall, "

@@ -155,7 +155,7 @@ async def test_clicks_with_long_headers_at_one_moment_do_not_stall_the_receiver(
 
     try:
         watched, url = processes.watched_receiver(redis_url, DISPATCH_LINK_KEY=LINK_KEY.decode())
-        stall_ms = least_stall_ms(attack, max_ms=50)
+        stall_ms = await least_stall_ms(attack, max_ms=50)
         watched.check(f"190 clicks with a header of {len(user_agent):,} bytes at one moment", stall_ms=stall_ms)
     finally:
         processes.end()

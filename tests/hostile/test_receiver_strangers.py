@@ -185,7 +185,7 @@ def test_pipelined_requests_are_bounded(receiver: tuple[Watched, str]) -> None:
     ],
     ids=["tiny chunks", "pipelined requests"],
 )
-def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(
+async def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(
     receiver: tuple[Watched, str], what: str, count: int, data: bytes
 ) -> None:
     watched, url = receiver
@@ -204,12 +204,12 @@ def test_many_connections_that_send_at_one_moment_are_parsed_in_turns(
             assert_report_is_taken(url)
         return watched.stall_ms
 
-    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check(f"{what} of {count:,} connections at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
 
 
 @pytest.mark.parametrize("is_reset", [False, True], ids=["ended", "reset"])
-def test_many_connections_that_are_lost_at_one_moment_are_forgotten_in_turns(
+async def test_many_connections_that_are_lost_at_one_moment_are_forgotten_in_turns(
     receiver: tuple[Watched, str], *, is_reset: bool
 ) -> None:
     watched, url = receiver
@@ -232,7 +232,7 @@ def test_many_connections_that_are_lost_at_one_moment_are_forgotten_in_turns(
             assert_report_is_taken(url)
         return watched.stall_ms
 
-    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check("1,500 connections lost at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
 
 

@@ -24,7 +24,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SECRET, Processes, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from tests.kit.waiting import eventually
-from tests.kit.watched import least_stall_ms, least_stall_ms_of
+from tests.kit.watched import least_stall_ms
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
 
@@ -106,7 +106,7 @@ async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
             assert (await http.post(PATH, content=GOOD)).status_code == 200
             return watched.stall_ms
 
-        stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+        stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check(f"four bodies of {kind}", stall_ms=stall_ms)
 
 
@@ -149,7 +149,7 @@ async def test_compressed_bodies_are_decompressed_within_the_bounds(
             assert (await http.post(PATH, content=GOOD)).status_code == 200
             return watched.stall_ms
 
-        stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+        stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check(f"thirty compressed bodies of {kind}", stall_ms=stall_ms)
 
 
@@ -239,7 +239,7 @@ async def test_the_clicks_of_one_message_are_bounded(redis: Redis) -> None:
 
 
 @pytest.mark.alone
-def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: Processes, redis_url: str) -> None:
+async def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: Processes, redis_url: str) -> None:
     watched, url = processes.watched_receiver(redis_url)
     parts = urlsplit(url)
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(GOOD)}\r\n\r\n".encode()
@@ -261,7 +261,7 @@ def test_posters_that_wait_for_a_hanging_redis_are_refused_in_turns(processes: P
         assert answers == {b"HTTP/1.1 503": len(connections)}
         return watched.stall_ms
 
-    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check("1,000 posters while Redis hangs", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)
 
 
@@ -296,13 +296,13 @@ async def test_small_bodies_that_start_in_one_turn_are_read_in_several(kind: str
         watching.cancel()
         return stall_s * 1000
 
-    stall_ms = await least_stall_ms_of(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     print(f"64 small bodies of {kind} in one turn: {stall_ms:.0f} ms of stall at most")  # noqa: T201
     assert stall_ms < MAX_STALL_MS
 
 
 @pytest.mark.alone
-def test_two_thousand_unreadable_bodies_at_one_moment_do_not_stall_the_receiver(
+async def test_two_thousand_unreadable_bodies_at_one_moment_do_not_stall_the_receiver(
     processes: Processes, redis_url: str
 ) -> None:
     watched, url = processes.watched_receiver(redis_url)
@@ -334,5 +334,5 @@ def test_two_thousand_unreadable_bodies_at_one_moment_do_not_stall_the_receiver(
         assert answers.keys() & {b"HTTP/1.1 400", b"HTTP/1.1 503"}
         return watched.stall_ms
 
-    stall_ms = least_stall_ms(attack, max_ms=MAX_STALL_MS)
+    stall_ms = await least_stall_ms(attack, max_ms=MAX_STALL_MS)
     watched.check("2,000 unreadable bodies at one moment", max_stall_ms=MAX_STALL_MS, stall_ms=stall_ms)

@@ -14,11 +14,13 @@ from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.http.server import HttpServer
 from callbacks.receiver import Receiver
 from callbacks.stream_writer import ReportStreamWriter
-from tests.kit.callbacks import ID_KEY, SECRET, stored
+from tests.kit.callbacks import ID_KEY, NOW_S, SECRET, stored
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 PATH = f"/callbacks/{SECRET}"
+META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
+"""The id of message 7 of the campaign abcdefgh."""
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """A context without certificates: a client would load all certificates of the system, which takes too long."""
 
@@ -51,3 +53,10 @@ async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
 async def classified(redis: Redis) -> ClassifiedReports:
     """Return the report events that the reconciler reads from the stored reports."""
     return ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=False).classify(await stored(redis))
+
+
+async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
+    """Check that a post was accepted, and stored one report that the message of ``META`` was delivered at ``NOW_S``."""
+    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
+    (report,) = (await classified(redis)).reports
+    assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)

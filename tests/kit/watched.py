@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Watched:
         assert stall_ms < max_stall_ms
 
 
-def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3) -> float:
+async def least_stall_ms(attack: Callable[[], float | Awaitable[float]], *, max_ms: float, tries: int = 3) -> float:
     """Repeat an attack, which returns its longest stall, until the stall is below a bound; return the shortest stall.
 
     A stall that an attack causes is in each try. The first request of a new installation is longer, because it compiles
@@ -72,15 +73,8 @@ def least_stall_ms(attack: Callable[[], float], *, max_ms: float, tries: int = 3
     """
     stalls_ms = list[float]()
     while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
-        stalls_ms.append(attack())
-    return min(stalls_ms)
-
-
-async def least_stall_ms_of(attack: Callable[[], Awaitable[float]], *, max_ms: float, tries: int = 3) -> float:
-    """Repeat an attack of a coroutine like ``least_stall_ms``."""
-    stalls_ms = list[float]()
-    while len(stalls_ms) < tries and (not stalls_ms or stalls_ms[-1] >= max_ms):
-        stalls_ms.append(await attack())
+        stall_ms = attack()
+        stalls_ms.append(await stall_ms if isawaitable(stall_ms) else stall_ms)
     return min(stalls_ms)
 
 

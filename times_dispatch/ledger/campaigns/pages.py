@@ -128,6 +128,16 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
     damaged: list[CampaignDamaged]
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """A part of the campaigns in their order."""
+
+    count: int
+    """How many campaigns, at most."""
+    after: PagePosition | None
+    """Only campaigns after this position."""
+    order: CampaignOrder
+
+
 class CampaignPages:
     """Reads pages of campaigns."""
 
@@ -162,11 +172,12 @@ class CampaignPages:
         every = await LaneQueries(self._redis).senders()
         senders = [SenderId(wanted.sender)] if wanted.sender else [sender for sender in every if not is_lane(sender)]
         with_lanes = {header_of(sender) for sender in every if is_lane(sender)}
+        part = _Part(count + 1, after, order)
         of_senders = await asyncio.gather(
             *(
-                self._in_lanes(sender, wanted, count=count + 1, after=after, order=order)
+                self._in_lanes(sender, wanted, part)
                 if sender in with_lanes and (wanted.states or wanted.is_by_counts)
-                else self._of_sender(sender, wanted, count=count + 1, after=after, order=order)
+                else self._of_sender(sender, wanted, part)
                 for sender in senders
             )
         )
@@ -186,21 +197,10 @@ class CampaignPages:
         self,
         sender: SenderId,
         wanted: CampaignFilter,
-        *,
-        count: int,
-        after: PagePosition | None,
-        order: CampaignOrder,
+        part: _Part,
     ) -> list[PagePosition]:
-        """Return the campaigns of a sender that come first in the order.
-
-        Args:
-            sender: the sender.
-            wanted: which campaigns.
-            count: how many, at most.
-            after: only campaigns after this one.
-            order: which campaigns come first.
-        """
-        position, matches = after, set[PagePosition]()
+        """Return the campaigns of a sender that come first."""
+        position, matches = part.after, set[PagePosition]()
         sent_since_day, sent_until_day = wanted.sent_days
         while True:
             reply = await self._search(
@@ -214,10 +214,10 @@ class CampaignPages:
                 sent_since_day=sent_since_day,
                 sent_until_day=sent_until_day,
                 reason=f"{wanted.reason[0]}:{wanted.reason[1]}" if wanted.reason else "",
-                order=order.value,
+                order=part.order.value,
                 after_ms=position.created_ms if position else 0,
                 after_id=position.id if position else "",
-                count=count,
+                count=part.count,
                 max_examined=self._max_examined,
             )
             # A live campaign is in the reply of each call that begins before it, and counts once.
@@ -225,22 +225,19 @@ class CampaignPages:
                 created_ms, _, campaign = match.partition(":")
                 matches.add(PagePosition(int(created_ms), campaign))
             examined = PagePosition(int(text(reply["examined_ms"])), text(reply["examined_id"]))
-            first = sorted(matches, key=lambda match: match.sort_key(order))
-            known = [match for match in first if match.sort_key(order) <= examined.sort_key(order)]
-            if not examined.id or len(known) >= count:
-                return first[:count]
+            first = sorted(matches, key=lambda match: match.sort_key(part.order))
+            known = [match for match in first if match.sort_key(part.order) <= examined.sort_key(part.order)]
+            if not examined.id or len(known) >= part.count:
+                return first[: part.count]
             position = examined
 
     async def _in_lanes(
         self,
         sender: SenderId,
         wanted: CampaignFilter,
-        *,
-        count: int,
-        after: PagePosition | None,
-        order: CampaignOrder,
+        part: _Part,
     ) -> list[PagePosition]:
-        """Return the campaigns of a sender with lanes that come first. The arguments are those of ``_of_sender``.
+        """Return the campaigns of a sender with lanes that come first.
 
         The first lane gives the campaigns in their order; then all lanes of each campaign decide whether it matches.
         """
@@ -248,16 +245,16 @@ class CampaignPages:
             wanted, states=frozenset(), provider="", sent_since=None, sent_until=None, reason=None
         )
         live = await self._live(sender) if wanted.states and not wanted.states & _ENDED else None
-        position, matches = after, list[PagePosition]()
+        position, matches = part.after, list[PagePosition]()
         while True:
-            candidates = await self._of_sender(sender, of_first_lane, count=_CANDIDATES, after=position, order=order)
+            candidates = await self._of_sender(sender, of_first_lane, _Part(_CANDIDATES, position, part.order))
             likely = [each for each in candidates if live is None or each.id in live]
             ids = [(CampaignId(each.id), sender) for each in likely]
             views = {view.id: view for view in await self._queries.some(ids, damaged=[])}
             fit = await asyncio.gather(*(self._fits(views.get(campaign), wanted) for campaign, _ in ids))
             matches += [each for each, is_match in zip(likely, fit, strict=True) if is_match]
-            if len(matches) >= count or len(candidates) < _CANDIDATES:
-                return matches[:count]
+            if len(matches) >= part.count or len(candidates) < _CANDIDATES:
+                return matches[: part.count]
             position = candidates[-1]
 
     async def _live(self, sender: SenderId) -> set[str]:
@@ -284,9 +281,7 @@ class CampaignPages:
                     msgspec.structs.replace(
                         wanted, words=lane.id, states=frozenset(), since=_day_of(lane), until=_day_of(lane)
                     ),
-                    count=1,
-                    after=None,
-                    order=CampaignOrder.NEWEST,
+                    _Part(count=1, after=None, order=CampaignOrder.NEWEST),
                 )
                 for lane in view.lanes or [view]
             )

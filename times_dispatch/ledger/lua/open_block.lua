@@ -389,13 +389,12 @@ local keeps_days = campaign.sent_days_until_ms == (campaign.last_sent_ms or '0')
 redis.call('HSET', campaign_key, PENDING, pending, SENDING, sending, 'parts_out', parts_out,
   'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms,
   'sent_days_until_ms', keeps_days and now_ms or campaign.sent_days_until_ms or '')
-if main.key then keep_send_time(main.key, main.send_time_us, chosen.last_cost, main.per_unit_us) end
-if main.key then keep_delay(main.key, main.delay_us, tonumber(args.delay_us), now) end
+if main.key then
+  keep_send_time(main.key, main.send_time_us, chosen.last_cost, main.per_unit_us)
+  keep_delay(main.key, main.delay_us, tonumber(args.delay_us), now)
+end
 if own then keep_send_time(own.key, own.send_time_us, chosen.last_cost, own.per_unit_us) end
 spend_parts_of_day(sender, today, chosen.parts)
-if provider.probed then
-  local next_probe_us = string.format('%.0f', now + PROBE_INTERVAL_US)
-  redis.call('HSET', sender_key, provider_field('probe_us', provider.probed), next_probe_us)
-end
+if provider.probed then note_probe(provider.probed, now) end
 if provider.silent_probe then note_silence_probe(provider.silent_probe, now) end
 return reply({status = 'opened', block = opened_block})

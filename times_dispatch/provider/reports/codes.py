@@ -1,5 +1,6 @@
 """The meanings of failure codes in delivery reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -9,6 +10,14 @@ OTHER: Final = 900
 
 DND: Final = 901
 """The code of the event ``failed_dnd``."""
+
+MAX_CODE_TEXT: Final = 40
+MAX_CODE: Final = 65535
+
+_CODE = re.compile(
+    r"(?:err(?:or)?[ :=]{1,3})?0*+([0-9]{0,5})(?:[.]0+)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL | re.IGNORECASE
+)
+"""A number, perhaps after the word for an error, or followed by its meaning: 912 - inbox full."""
 
 REPORTED: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -58,3 +67,13 @@ SCRUBBING: Final[Mapping[int, str]] = MappingProxyType(
 def describe(code: int, scrubbing: Mapping[int, str] = SCRUBBING) -> str:
     """Return the meaning of a failure code; a report with an unknown code still means failed."""
     return REPORTED.get(code) or scrubbing.get(code) or f"unknown code {code}"
+
+
+def read_code(code: object, *, is_dnd: bool) -> tuple[int, str]:
+    """Return the failure code of a report, and its text of at most 40 characters; OTHER if the code is not usable."""
+    text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, (str, int, float)) else ""
+    if is_dnd:
+        return DND, text
+    number = int(match[1] or 0) if (match := _CODE.fullmatch(text.strip("\"' "))) else OTHER
+    # 0 is "no error" in SMPP's receipts (err:000): a failure with 0 has no code.
+    return number if 0 < number <= MAX_CODE else OTHER, text

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from times_dispatch.provider.reports.codes import DND, OTHER
+from times_dispatch.provider.reports.codes import read_code
 from times_dispatch.provider.reports.contradictions import (
     ContradictoryStates,
     group_contradicts,
@@ -25,17 +25,11 @@ MAX_COMMAS: Final = 3 * MAX_ROWS
 """The maximum number of commas of a body, so that a body of tiny values is refused before it takes much memory."""
 MAX_META: Final = 200
 MAX_INCOMING_TEXT: Final = 512
-MAX_CODE_TEXT: Final = 40
-MAX_CODE: Final = 65535
 
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """The kinds of events for which only the time and the id are read."""
 _VISITS: Final = frozenset({EventKind.CLICKED, EventKind.PREVIEWED, EventKind.SCANNED, EventKind.PROBED})
 _VISIT: Final = re.compile("[0-9a-f]{16}-[0-9]{1,9}")
-_CODE = re.compile(
-    r"(?:err(?:or)?[ :=]{1,3})?0*+([0-9]{0,5})(?:[.]0+)?(?: ?[-:|,(] ?[A-Za-z(].*)?", re.DOTALL | re.IGNORECASE
-)
-"""A number, perhaps after the word for an error, or followed by its meaning: 912 - inbox full."""
 
 
 class ReportEvent(msgspec.Struct, frozen=True, gc=False):
@@ -185,7 +179,7 @@ def parse(body: bytes) -> ParsedReports:
             is_dnd = means_dnd(event)
             parsed.events.extend(
                 [
-                    ReportEvent(kind, fields.ts, fields.meta, prefix, row, *_code(fields.code, is_dnd=is_dnd))
+                    ReportEvent(kind, fields.ts, fields.meta, prefix, row, *read_code(fields.code, is_dnd=is_dnd))
                     for fields, row in zip(plain, rows, strict=True)
                 ]
             )
@@ -320,7 +314,7 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         raise _Unusable("the event is unknown")
     if row_contradicts(kind, bytes(row)):
         raise _Unusable(_CONTRADICTORY)
-    code, code_text = _code(fields.code, is_dnd=means_dnd(event)) if kind is EventKind.FAILED else (0, "")
+    code, code_text = read_code(fields.code, is_dnd=means_dnd(event)) if kind is EventKind.FAILED else (0, "")
     return ReportEvent(
         kind=kind,
         ts=_epoch_s(fields.ts),
@@ -395,12 +389,3 @@ def _text(name: str, value: object, max_length: int | None = None) -> str:
 def _incoming(fields: _Row) -> str:
     text = fields.incomingMessage if fields.incomingText is None else fields.incomingText
     return str(text) if type(text) is int else _text("incomingText", text)  # a reply such as 1
-
-
-def _code(code: object, *, is_dnd: bool) -> tuple[int, str]:
-    text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, (str, int, float)) else ""
-    if is_dnd:
-        return DND, text
-    number = int(match[1] or 0) if (match := _CODE.fullmatch(text.strip("\"' "))) else OTHER
-    # 0 is "no error" in SMPP's receipts (err:000): a failure with 0 has no code.
-    return number if 0 < number <= MAX_CODE else OTHER, text

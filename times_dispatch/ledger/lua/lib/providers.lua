@@ -83,6 +83,12 @@ local function silence_probe_at(provider, now)
   return end_of_wait(probe_us or nil, MAX_BACK_OFF_US, now)
 end
 
+-- Note that a message is tried through a provider that backs off: the next probe waits for PROBE_INTERVAL_US.
+local function note_probe(provider, now)
+  redis.call('HSET', key_of_sender('sender'), provider_field('probe_us', provider),
+    string.format('%.0f', now + PROBE_INTERVAL_US))
+end
+
 -- Note that a promotional message is tried through a silent provider: the wait for the next message is twice as long.
 local function note_silence_probe(provider, now)
   local sender_key, field = key_of_sender('sender'), provider_field('silence_wait_ms', provider)
