@@ -8,7 +8,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -69,14 +69,14 @@ async def _wait_until(condition: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-def _connected(server: _Server, sent: bytes) -> list[socket.socket]:
-    opened = []
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", server.port))
-        opened.append(connection)
-        with suppress(OSError):  # the server may close the connection before it has received everything
-            connection.sendall(sent)
-    return opened
+def _connected(server: _Server, sent: bytes) -> ExitStack:
+    """Open the connections and send on each; they are closed by the stack, also when a connection fails."""
+    with ExitStack() as opened:
+        for _ in range(CONNECTIONS):
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            with suppress(OSError):  # the server may close the connection before it has received everything
+                connection.sendall(sent)
+        return opened.pop_all()
 
 
 def _living() -> int:
@@ -92,13 +92,11 @@ def test_lost_connections_and_their_requests_need_no_garbage_collection(attack: 
             gc.collect()
             gc.disable()
             before = _living()
-            opened = await asyncio.to_thread(_connected, server, ATTACKS[attack])
-            await _wait_until(lambda: server.started)
-            if is_answered:
-                server.may_answer.set()
-                await _wait_until(lambda: server.state.total_requests)
-            for connection in opened:
-                connection.close()
+            with await asyncio.to_thread(_connected, server, ATTACKS[attack]):
+                await _wait_until(lambda: server.started)
+                if is_answered:
+                    server.may_answer.set()
+                    await _wait_until(lambda: not server.state.tasks)
             while server.state.connections:  # those with waiting requests end by themselves only after 30 s
                 for lost in list[Any](server.state.connections):
                     lost.abort()
@@ -123,8 +121,7 @@ def test_all_connections_together_have_no_more_requests_in_memory_than_the_serve
             while not sending.done() or server.started < CONNECTIONS:
                 await asyncio.sleep(0.001)
                 most = max(most, _living() - before)
-            for connection in sending.result():
-                connection.close()
+            sending.result().close()
             server.may_answer.set()
         return most
 

@@ -1,7 +1,10 @@
+from contextlib import suppress
+
 import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from callbacks.relay.bounded_connector import BoundedConnector
 from callbacks.relay.relay_poster import PostResult, RelayPoster
 from callbacks.relay.via import read_relay_id
 from tests.kit.hostile_server import hostile_server
@@ -53,6 +56,30 @@ async def test_of_a_long_answer_only_the_status_is_read(redis: Redis, body: byte
         async with RelayPoster(redis, f"http://127.0.0.1:{server.port}/") as poster:
             await poster.prepare()
             assert [await poster.post(BODY) for _ in range(3)] == [PostResult.TAKEN] * 3
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_read"), [(1_000, True), (20_000, False)], ids=["a usual length", "more than is read"]
+)
+async def test_a_body_is_read_up_to_its_bound_and_its_status_always(chunks: int, *, is_read: bool) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def answer(connection: ScriptedConnection) -> None:
+        await connection.request()
+        with suppress(ConnectionError):  # the client closes the connection at its bound
+            await connection.write(head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
+
+    async with (
+        serving(answer) as server,
+        aiohttp.ClientSession(connector=BoundedConnector()) as session,
+        session.get(server.url) as response,
+    ):
+        assert response.status == 200
+        if is_read:
+            assert await response.read() == b"x" * chunks
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await response.read()
 
 
 async def test_an_answer_in_many_small_pieces_is_read(redis: Redis) -> None:
