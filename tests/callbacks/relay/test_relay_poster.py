@@ -59,7 +59,7 @@ async def test_of_a_long_answer_only_the_status_is_read(redis: Redis, body: byte
 
 
 @pytest.mark.parametrize(
-    ("chunks", "is_read"), [(1_000, True), (20_000, False)], ids=["a usual length", "more than is read"]
+    ("chunks", "is_read"), [(2_000, True), (20_000, False)], ids=["a usual length", "more than is read"]
 )
 async def test_a_body_is_read_up_to_its_bound_and_its_status_always(chunks: int, *, is_read: bool) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
