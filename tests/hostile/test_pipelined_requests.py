@@ -79,9 +79,9 @@ def _connected(server: _Server, sent: bytes) -> ExitStack:
         return opened.pop_all()
 
 
-def _living() -> int:
-    """Return the number of requests in memory."""
-    return sum(type(each) is RequestResponseCycle for each in gc.get_objects())
+def _living(kind: type = RequestResponseCycle) -> int:
+    """Return the number of objects of this type in memory."""
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["before the responses", "after the responses"])
@@ -104,6 +104,8 @@ def test_lost_connections_and_their_requests_need_no_garbage_collection(attack: 
             server.may_answer.set()
             await _wait_until(lambda: not server.state.tasks)
             left = _living() - before
+            gc.collect()
+            assert _living(BoundedProtocol) == 0, "a timer keeps an ended connection in memory"
         print(f"{CONNECTIONS} connections with {attack}: {left} requests are left in memory")  # noqa: T201  # the figure
         assert left == 0
 
@@ -111,6 +113,24 @@ def test_lost_connections_and_their_requests_need_no_garbage_collection(attack: 
         uvloop.run(lose_connections())
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("sent", "answered"), [(MAX_PIPELINED + 1, MAX_PIPELINED + 1), (MAX_PIPELINED + 2, 0)])
+def test_one_connection_has_no_more_waiting_requests_than_the_server_allows(sent: int, answered: int) -> None:
+    async def pipeline_requests() -> bytes:
+        async with serving() as server, asyncio.timeout(60):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(REQUEST * sent)
+            await _wait_until(lambda: server.started or not server.state.connections)
+            server.may_answer.set()
+            received = b""
+            with suppress(ConnectionError):  # the server aborts a connection with too many requests
+                while received.count(b"HTTP/1.1 204") < sent and (data := await reader.read(65_536)):
+                    received += data
+            writer.close()
+        return received
+
+    assert uvloop.run(pipeline_requests()).count(b"HTTP/1.1 204") == answered
 
 
 def test_all_connections_together_have_no_more_requests_in_memory_than_the_server_allows() -> None:
