@@ -7,7 +7,7 @@ the connection ends, both must be freed at once: otherwise a collection of all g
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -84,6 +84,11 @@ def _living(kind: type = RequestResponseCycle) -> int:
     return sum(type(each) is kind for each in gc.get_objects())
 
 
+def abort_all(connections: Iterable[Any]) -> None:
+    for connection in list(connections):
+        connection.abort()
+
+
 @pytest.mark.parametrize("is_answered", [False, True], ids=["before the responses", "after the responses"])
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_lost_connections_and_their_requests_need_no_garbage_collection(attack: str, *, is_answered: bool) -> None:
@@ -98,14 +103,13 @@ def test_lost_connections_and_their_requests_need_no_garbage_collection(attack: 
                     server.may_answer.set()
                     await _wait_until(lambda: not server.state.tasks)
             while server.state.connections:  # those with waiting requests end by themselves only after 30 s
-                for lost in list[Any](server.state.connections):
-                    lost.abort()
+                abort_all(server.state.connections)
                 await asyncio.sleep(0.01)
             server.may_answer.set()
             await _wait_until(lambda: not server.state.tasks)
             left = _living() - before
             gc.collect()
-            assert _living(BoundedProtocol) == 0, "a timer keeps an ended connection in memory"
+            assert _living(BoundedProtocol) == 0  # otherwise a timer refers to an ended connection
         print(f"{CONNECTIONS} connections with {attack}: {left} requests are left in memory")  # noqa: T201  # the figure
         assert left == 0
 
