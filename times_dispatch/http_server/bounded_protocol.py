@@ -41,7 +41,6 @@ class _Phase(enum.Enum):
     RESPONSE = "a response did not end in time"
     NEXT_REQUEST = "no other request came in time"
     """The end of this wait is no fault of the client, and is not logged."""
-    ENDED = "the connection has ended"
 
 
 class _HeadTooLong(Exception):
@@ -110,7 +109,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _forget(self, exc: Exception | None) -> None:
         self._forget_stall()
-        self._phase = _Phase.ENDED
         if self._timer is not None:
             self._timer.cancel()
         self._release_bytes()
@@ -361,8 +359,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_phase(self, phase: _Phase, timeout_s: float) -> None:
         """Begin a phase of the connection; if no other phase begins within *timeout_s* seconds, the connection ends."""
-        if self._phase is _Phase.ENDED:  # a response ended after its connection; a timer would keep both in memory
-            return
         self._phase = phase
         self._due_s = due_s = self.loop.time() + timeout_s
         if self._timer is None or self._timer_due_s > due_s:
@@ -379,7 +375,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set_timer()
         elif self._phase is _Phase.NEXT_REQUEST:
             self.transport.close()
-        elif self._phase is not _Phase.ENDED:
+        else:
             self._load.refusals.warning(self._phase.value)
             self.abort()
 
