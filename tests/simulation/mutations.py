@@ -52,7 +52,7 @@ MUTATIONS = {
         frozenset({Invariant.PACE}),
         "when the ledger becomes quick, new messages are pushed beside late ones",
         exercises=("slow_ledger_becomes_quick",),
-        seed=1,
+        seed=2,
     ),
     "A3 waiting reports ignored": Mutation(
         takeouts.waiting_reports_ignored,
@@ -236,7 +236,7 @@ MUTATIONS = {
         takeouts.in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
         frozenset({Invariant.PAUSE}),
         "blocks of a paused campaign are opened",
-        seed=1,
+        seed=3,
         storm_s=200.0,
     ),
     "lost messages are pending": Mutation(
@@ -258,7 +258,9 @@ MUTATIONS = {
         seed=1,
     ),
     "rate not kept": Mutation(
-        takeouts.in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
+        takeouts.in_script(
+            "open_block", "if main.key then\n  keep_send_time(main", "if false then\n  keep_send_time(main"
+        ),
         frozenset({Invariant.PACE}),
         "send times that were given out are given out again",
         (),

@@ -1,5 +1,8 @@
 """A short form of ``make simulate``: a seed repeats a run, invariants hold, and missing safeguards are found."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.simulation.exercises import Exercises
@@ -43,6 +46,15 @@ def test_a_run_finds_what_happens_without_a_safeguard(name: str) -> None:
     verdict = launch(task_of(name, is_taken_out=True))
 
     assert verdict.violation.partition(":")[0] in MUTATIONS[name].kinds
+
+
+def test_every_safeguard_can_be_taken_out_of_the_present_product() -> None:
+    # In a process of its own, because the safeguards stay out. Several mutations change the same script.
+    take_all_out = "from tests.simulation.mutations import MUTATIONS\nfor m in MUTATIONS.values(): m.apply()"
+
+    taken_out = subprocess.run([sys.executable, "-c", take_all_out], capture_output=True, text=True, check=False)
+
+    assert (taken_out.returncode, taken_out.stderr) == (0, "")
 
 
 def test_a_run_that_has_used_its_cpu_time_says_what_it_was_doing() -> None:
