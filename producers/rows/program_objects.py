@@ -1,7 +1,8 @@
 """Recognises the texts that programs write for their objects in place of a value: ``<User object at 0x7f…>``.
 
 A text counts only if nobody would write it in a sheet: ``Shirt(size=M)``, ``Optional(Maths)``, ``List(Pending)`` and
-``<OTP: 123456>`` are values of people; ``Some(Asha)`` counts, because Scala writes it for each value that may be absent.
+``<OTP: 123456>`` are values of people. ``Some(Asha)`` counts, because Scala writes it for each value that may be
+absent.
 """
 
 import re
@@ -55,7 +56,7 @@ _OTHERS: Final = (
     r"|#<(?:Object|[A-Z][\w:.]{0,60}:0x[0-9a-f]{2,16})[ >]|\A#<[A-Z][\w:]{0,60} \w{1,40}: [^\n]{0,200}>\Z"
     r"|\Amap\[(?:\w{1,60}:[^\n]{0,200})?\]\Z|\AArray\Z|<!\[CDATA\["
     r"|\AOptional(?:\([0-9][0-9.]{1,19}\)|\.empty)\Z"  # Swift, Java
-    rf"|\A(?:Some|ArrayBuffer|WrappedArray)\((?!{_REMARK}\))[^()\n]{2,60}\)\Z"  # Scala
+    rf"|\A(?:Some|ArrayBuffer|WrappedArray)\((?!{_REMARK}\))[^()\n]{{2,60}}\)\Z"  # Scala
     rf"|\AList\((?!{_REMARK}\))[^\W\d_]{{2,40}}(?:, [^\W\d_]{{2,40}}){{0,9}}\)\Z"
     r"|\Akotlin\.(?:Unit|Any|Nothing|Pair|collections\.\w{1,40})\Z"
     r"|\A\[+[A-Z](?:[\w.$]{1,60};)?@[0-9a-f]{4,8}\Z|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
