@@ -186,5 +186,5 @@ def test_the_number_of_a_case_is_no_number_to_call(text: str) -> None:
         ("Helpline 18002100 24/7", "18002100"),
     ],
 )
-def test_what_follows_a_number_to_call_does_not_hide_it(text: str, number: str) -> None:
+def test_a_number_to_call_is_found_before_a_remark(text: str, number: str) -> None:
     assert find(text) == [number]
