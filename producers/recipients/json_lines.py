@@ -47,7 +47,7 @@ class _Constant(str):
 
 
 class _Twice:
-    """The value of a key that an object has twice."""
+    """The value of a key that an object has twice, with different values."""
 
 
 class JsonLinesFile:
@@ -188,11 +188,11 @@ def _is_blank(text: str) -> bool:
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     cells = dict(pairs)
     if len(cells) != len(pairs):
-        seen = set[str]()
-        for key, _ in pairs:
-            if key in seen:
+        first = dict[str, object]()
+        for key, value in pairs:
+            known = first.setdefault(key, value)
+            if known is not value and (type(known) is not type(value) or known != value):
                 cells[key] = _Twice()
-            seen.add(key)
     return cells
 
 
@@ -264,7 +264,7 @@ def _text(value: object) -> str:
                 raise ValueDamaged(_HALF_SURROGATE)
             return value
         case _Twice():
-            raise ValueDamaged("stands twice in the row")
+            raise ValueDamaged("stands twice in the row, with different values")
         case _:
             raise ValueDamaged("holds a list or an object, and neither a text nor a number")
 

@@ -1,7 +1,8 @@
 """Recognises the texts that programs write for their objects in place of a value: ``<User object at 0x7f…>``.
 
-A text counts only if nobody would write it in a sheet: ``Shirt(size=M)``, ``Optional(Maths)`` and ``<OTP: 123456>`` are
-values of people.
+A text counts only if nobody would write it in a sheet: ``Shirt(size=M)``, ``Optional(Maths)``, ``List(Pending)`` and
+``<OTP: 123456>`` are values of people. ``Some(Asha)`` counts, because Scala writes it for each value that may be
+absent.
 """
 
 import re
@@ -45,13 +46,19 @@ _IN_ANGLES: Final = (
     rf"\A<(?:User|Customer|Contact|Person|{_COMPOUND}): [^\W\d][^<>\n]{{0,60}}>\Z"
     rf"|\A<(?:Response|QuerySet|{_COMPOUND}) \[[^\n]{{0,200}}\]>\Z"
 )
+_REMARK: Final = (
+    "(?i:pending|wait(?:ing|ed)?|confirmed|cancell?ed|closed|open|done|final|draft|new|old|full|paid|unpaid|due|left|only"
+    "|few|more|extra|veg|non[ -]?veg|hot|cold|male|female|kids|adults|today|tomorrow)"
+)
+"""Remarks that people write in brackets after a word: ``List(Pending)``, ``Some(Veg)``."""
 _OTHERS: Final = (
     r"\A\$D_[0-9]{9,13}\Z|\[object [A-Z]|\[Object: null|\A\[(?:Async)?Function(?:: \w{1,60}| \(anonymous\))\]\Z"
     r"|#<(?:Object|[A-Z][\w:.]{0,60}:0x[0-9a-f]{2,16})[ >]|\A#<[A-Z][\w:]{0,60} \w{1,40}: [^\n]{0,200}>\Z"
     r"|\Amap\[(?:\w{1,60}:[^\n]{0,200})?\]\Z|\AArray\Z|<!\[CDATA\["
     r"|\AOptional(?:\([0-9][0-9.]{1,19}\)|\.empty)\Z"  # Swift, Java
-    r"|\A(?:Some|ArrayBuffer|WrappedArray)\([^()\n]{2,60}\)\Z"  # Scala
-    r"|\AList\([^\W\d_]{2,40}(?:, [^\W\d_]{2,40}){0,9}\)\Z|\Akotlin\.(?:Unit|Any|Nothing|Pair|collections\.\w{1,40})\Z"
+    rf"|\A(?:Some|ArrayBuffer|WrappedArray)\((?!{_REMARK}\))[^()\n]{{2,60}}\)\Z"  # Scala
+    rf"|\AList\((?!{_REMARK}\))[^\W\d_]{{2,40}}(?:, [^\W\d_]{{2,40}}){{0,9}}\)\Z"
+    r"|\Akotlin\.(?:Unit|Any|Nothing|Pair|collections\.\w{1,40})\Z"
     r"|\A\[+[A-Z](?:[\w.$]{1,60};)?@[0-9a-f]{4,8}\Z|\A(?:[a-z]\w{0,40}\.){2,8}[A-Z]\w{0,60}@[0-9a-f]{4,8}\Z"
     r"|\ASystem\.(?:__ComObject|Data|String|Object|Int[0-9]{2}|Decimal|Double|Single|Boolean|Byte|Char|DateTime"
     r"|DateTimeOffset|TimeSpan|DBNull|Guid|Uri|Nullable|Collections|Linq|Xml|Threading|Text|Net|Web|IO|Reflection"

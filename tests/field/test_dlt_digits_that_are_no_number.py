@@ -141,6 +141,10 @@ from times_dispatch.sms.rules.callback_numbers import find
         "পলিসি নং 9012345678",
         "Order 9845012345. 2 items",
         "police100",
+        "Onion 1800-2200, tomato 1400-1600",
+        "Rooms 1500 1800 1950 are free",
+        "Limit 9999999999 paise",
+        "For tickets 98765 43210 seats are open",
     ],
 )
 def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
@@ -161,7 +165,26 @@ def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
         "Your enquiry 2026112800123 will be answered.",
         "Roll call no. 12345678.",
         "कॉल 12345678 दर्ज हुई.",
+        "Enquiry no 2711-8812 closed",
+        "Part no 022-61606161 dispatched.",
+        "Meter 0484-2345678 was installed today.",
+        "Refund 7012345678 processed.",
     ],
 )
 def test_the_number_of_a_case_is_no_number_to_call(text: str) -> None:
     assert find(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Missed call from 9845012345 received at 10:30", "9845012345"),
+        ("Contact 022-61606161 registered office", "022-61606161"),
+        ("1800 1500 par call karein", "1800 1500"),
+        ("1800-2100 (toll free)", "1800-2100"),
+        ("SBI: 1800 2100 24x7", "1800 2100"),
+        ("Helpline 18002100 24/7", "18002100"),
+    ],
+)
+def test_a_number_to_call_is_found_before_a_remark(text: str, number: str) -> None:
+    assert find(text) == [number]

@@ -225,6 +225,10 @@ ERRORS = (
             (cell, "holds a word such as null")
             for cell in ("Rs. nan", "Rs None", "₹null", "₹nan/-", "Mr None", "Dear nan", "Asha nan", "INR null")
         ),
+        *(
+            (cell, "holds a placeholder")
+            for cell in ("[Branch]", "[customer_city]", "[pickupTime]", "[Insert city here]", "[Name]", "<SBI>", "{A}")
+        ),
         ("1.20716E+18", "is in scientific notation"),
         ("1.20716178653440192E18", "is in scientific notation"),
         ("1e-05", "is in scientific notation"),

@@ -75,9 +75,16 @@ _FIELD_ALONE = (
 """The forms of a field's name that count only if they are a whole value: unclosed, between two equal signs, after a
 sign, or in the spelling of a program.
 """
+_BRACKETED_WORDS = (
+    "(?i:(?:insert|enter|your|customer|patient|student)[ _][a-z ]{2,30}|branch|landmark|area|state|district|pin ?code"
+    "|doctor|hospital|school|class|section|title|salutation|gender|dob|age|slot|venue|event|location|store|shop|agent"
+    "|driver|vehicle|course|batch|month|day|year|department|designation|discount|offer|coupon|points|service|bank"
+    "|dealer|centre|center|token|balance|bill|signature|reason|status|placeholder)[ _]?[0-9]{0,2}"
+)
+"""Further names of fields, which are placeholders in square brackets; ``[Gold]`` and ``[VIP]`` are values."""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
-    r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
+    rf"|\A\[(?:{_BRACKETED_WORDS}|[^\W\d][^\W_]{{0,19}}(?:[_.][^\W_]{{1,20}}){{1,3}}|[a-z]{{2,20}}(?:[A-Z][a-z]{{1,20}}){{1,3}})\]\Z"
     r"|\{[#＃]|[#＃]\}"  # a slot that is cut: {#var
     r"|(?<![\w#&/])#(?i:var|variable)[ _]?[0-9]{0,2}(?![\w#])"  # #VAR1
     r"|«[^«»]{1,60}»|¤[^¤\n]{1,60}¤|\[\[[^\[\]\n]{1,60}\]\]"

@@ -26,7 +26,9 @@ def test_a_missing_key_and_null_are_empty_cells(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ('"a", "name": "b"', "stands twice in the row"),
+        ('"a", "name": "b"', "stands twice in the row, with different values"),
+        ('1, "name": 1.0', "stands twice in the row, with different values"),
+        ('null, "name": "a"', "stands twice in the row, with different values"),
         ('["a"]', "holds a list or an object, and neither a text nor a number"),
         ('{"a": 1}', "holds a list or an object, and neither a text nor a number"),
         ("-Infinity", "is infinite"),
@@ -44,6 +46,12 @@ def test_a_value_without_a_text_damages_its_cell_where_the_column_is_used(
     file.use({0, 1})
     [chunk] = file.chunks()
     assert chunk.damaged[0, 1].startswith(reason)
+
+
+def test_a_key_that_stands_twice_with_one_value_has_this_value(write: WriteFile) -> None:
+    path = write("a.jsonl", '{"to": "98", "name": "Asha", "age": 1.50, "name": "Asha", "age": 1.50}\n')
+
+    assert read_rows(open_recipients(path))[0] == [(1, ["98", "Asha", "1.50"])]
 
 
 def test_nan_is_no_value(write: WriteFile) -> None:

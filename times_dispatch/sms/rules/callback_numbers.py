@@ -69,8 +69,8 @@ _THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(any_of(word.lower() for word in CALL_WORDS))
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
-_CALL_AFTER = re.compile(r"[ .,(-]{1,3}(?:call|prefix)(?![a-z])", re.IGNORECASE)
-"""The words after a landline without its area code: ``2552 3344 call before coming``."""
+_CALL_AFTER = re.compile(r"[ .,(-]{1,3}(?:(?:par |pe )?call|prefix|पर कॉल)(?![a-z])", re.IGNORECASE)
+"""The words after two groups of four digits: ``2552 3344 call before coming``, ``1800 1500 par call karein``."""
 _AFTER_SENTENCE = re.compile(r"[a-z]{4}[.] \Z")
 _UNIT = re.compile(rf"[ ]?(?:{any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
 
@@ -100,6 +100,15 @@ _CASE_AFTER = re.compile(
     re.IGNORECASE,
 )
 """The words after the number of a case: ``Your call 12345678 is registered``."""
+_DONE = (
+    *("dispatched", "despatched", "shipped", "delivered", "processed", "credited", "debited", "cancelled", "generated"),
+    *("approved", "accepted", "rejected", "issued", "expired", "renewed", "installed", "inspected", "calibrated"),
+    *("registered", "logged", "closed", "resolved", "received", "allotted", "paid", "submitted"),
+)
+_DONE_AFTER = re.compile(rf"[ ](?:(?:is|was|has been|have been) )?(?:{'|'.join(_DONE)})(?!\w)", re.IGNORECASE)
+"""The words after the number of a thing to which something was done: ``Part no 022-61606161 dispatched``."""
+_AFTER_PREPOSITION = re.compile(r"(?<![a-z])(?:from|to|on|at) \Z", re.IGNORECASE)
+_ROUND_THE_CLOCK = re.compile(r"24 ?[x*/\u00d7] ?7(?![0-9])", re.IGNORECASE)
 _DATED = re.compile(r"[ ](?:dated|dtd?)(?![a-z])", re.IGNORECASE)
 """The word after the number of a document: ``refill 7012345678 dated 12.10.26``."""
 _SIZES_OF_LOCAL = (7, 8)
@@ -235,7 +244,8 @@ def _is_unknown_number(run: _Run) -> bool:
     digits = "".join(run.text[slice(*group)] for group in run.groups)
     if not number_forms.may_be_unknown(digits, sizes) or _UNIT.match(run.text, run.groups[-1][1]):
         return False
-    if len(sizes) == 1 and (_AFTER_CASE.search(before) or _CASE_AFTER.match(run.text, run.groups[-1][1])):
+    is_after_case, is_before_case = _AFTER_CASE.search(before), _CASE_AFTER.match(run.text, run.groups[-1][1])
+    if (is_after_case and is_before_case) or (len(sizes) == 1 and (is_after_case or is_before_case)):
         return False
     return _may_end(run, 0, len(run.groups) - 1) and number_neighbours.may_begin(
         run.text, run.start, group_before=None, end_of_number_before=-1
@@ -251,7 +261,7 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     groups, candidates, digits = run.groups, [], ""
     for last in range(first, min(first + _MAX_GROUPS, len(groups))):
         digits += run.text[slice(*groups[last])]
-        if len(digits) > _MAX_DIGITS or (last > first and (_begins_note(run, last) or _begins_sentence(run, last))):
+        if len(digits) > _MAX_DIGITS or (last > first and _begins_something_else(run, last)):
             break
         if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, first, last):
             candidates.append((last, digits))
@@ -279,10 +289,12 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_quantity = (
             _UNIT.match(run.text, end)
             or _DATED.match(run.text, end)
+            or (_DONE_AFTER.match(run.text, end) and not _AFTER_PREPOSITION.search(before))
             or _HOURS.match(run.text, start)
             or _is_amount(before, len(digits))
         )
-        if not is_quantity or AFTER_CALL_WORD.search(before):
+        is_case = _AFTER_CASE.search(before) and _CASE_AFTER.match(run.text, end)
+        if not is_case and (not is_quantity or AFTER_CALL_WORD.search(before)):
             return last
     return None
 
@@ -303,6 +315,12 @@ def _begins_sentence(run: _Run, index: int) -> bool:
     """Say whether a group begins a sentence with a count or a day: ``022 6786 7777. 30 days``."""
     start, end = run.groups[index]
     return end - start <= 2 and _ends_sentence(run, index - 1)
+
+
+def _begins_something_else(run: _Run, index: int) -> bool:
+    """Say whether a group after the first belongs to no number: it begins a note, a sentence or ``24x7``."""
+    is_round_the_clock = _ROUND_THE_CLOCK.match(run.text, run.groups[index][0]) is not None
+    return is_round_the_clock or _begins_note(run, index) or _begins_sentence(run, index)
 
 
 def _begins_note(run: _Run, index: int) -> bool:

@@ -170,8 +170,8 @@ UNIT_WORDS: Final = (
     *("sq ft", "sq. ft", "sq.ft", "sq yd", "sq m", "sq.m"),
     *_words(
         "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb "
-        "kg gm ml litres credits rewards tokens runs likes followers users customers people members "
-        "crore crores lakh lakhs sqft sqyd acres calories kcal अंक रुपये पॉइंट"
+        "kg gm ml litres credits rewards tokens runs likes followers users customers people members seats "
+        "crore crores lakh lakhs paise paisa sqft sqyd acres calories kcal अंक रुपये पॉइंट"
     ),
 )
 """The words before which digits without a word to call are a quantity: ``98765 43210 points``."""
@@ -182,6 +182,7 @@ SHORT_CODE_WORDS: Final = (
         "report on",
         "elder line",
         "toll free",
+        *("टोल फ्री", "टोल फ़्री", "டோல் ஃப்ரீ", "టోల్ ఫ్రీ", "ಟೋಲ್ ಫ್ರೀ", "ടോൾ ഫ്രീ"),
         "customer care",
         "help desk",
         "helpdesk",
@@ -223,6 +224,7 @@ HELPLINES: Final = {
     "care": ("121", "198", "199"),
     "disaster": ("1077", "1070", "1078"),
     "flood": ("1077", "1070"),
+    "complaints": ("198",),
 }
 """Helplines of India, which are numbers to call even after only their word: ``Police: 100``, ``CHILD - 1098``."""
 
@@ -233,6 +235,18 @@ KNOWN_HELPLINES: Final = (
     *("14404", "14408", "14411", "14416", "14419", "14420", "14433", "14434", "14445", "14448", "14555", "14599"),
 )
 """Helplines of India, which count beside another number: ``call 9876543210 or 1912``."""
+
+_SERVICE_WORDS: Final = (
+    *("control room", "safety cell", "crime cell", "complaint cell", "customer care", "grievance cell"),
+    *_words("grievances outages faults leak leaks leakages"),
+    *_words("सहायता शिकायत तक्रार உதவி புகார் సహాయం ఫిర్యాదు ಸಹಾಯ ದೂರು സഹായം പരാതി সাহায্য অভিযোগ સહાય ફરિયાદ ਸਹਾਇਤਾ ਸ਼ਿਕਾਇਤ"),
+)
+_HELPLINES_OF_NO_AMOUNT: Final = tuple(code for code in KNOWN_HELPLINES if len(code) > 3)
+HELPLINES_OF_WORDS: Final = {
+    word: tuple(dict.fromkeys((*HELPLINES.get(word, ()), *_HELPLINES_OF_NO_AMOUNT)))
+    for word in (*HELPLINES, *_SERVICE_WORDS)
+}
+"""The helplines that count after the word for a service: ``Complaints: 1912``, ``Control room 1077``."""
 
 CALL_AFTER_NUMBER: Final = (
     *("पर", "वर", "ಗೆ", "ಕ್ಕೆ", "కు", "కి", "எண்ணில்", "எண்ணை", "என்ற எண்ணில்", "എന്ന നമ്പറിൽ", "നമ്പറിൽ"),

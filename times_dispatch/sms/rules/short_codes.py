@@ -13,7 +13,7 @@ from times_dispatch.sms.rules.callback_words import (
     BETWEEN,
     CALL_AFTER_NUMBER,
     CALL_IMPERATIVES,
-    HELPLINES,
+    HELPLINES_OF_WORDS,
     KNOWN_HELPLINES,
     SHORT_CODE_UNITS,
     SHORT_CODE_WORDS,
@@ -36,7 +36,7 @@ _SMS_TO = (
     rf"|send[ ](?:[^\n.;]{{0,30}}?{_KEYWORD}[^\n.;]{{0,40}}?[ ])?(?<!up )to{_NOT_AFTER_PAPERS})"
 )
 """The words before the number to which a keyword is sent; ``Send KYC documents to 400051`` is before a PIN code."""
-_SENT_TO = r"(?:SMS|send)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
+_SENT_TO = r"(?:SMS|send|forward)[ ](?!(?:Rs|INR|Rupees|money|funds|₹)(?![a-z]))(?:[^\n.;]{1,40}?[ ])?(?<!up )to"
 """The words before a number to which something is sent; the number has not six digits, so it is no PIN code."""
 PIN_DIGITS: Final = 6
 """The number of digits of a PIN code, the code of a post office in India."""
@@ -45,8 +45,8 @@ AFTER_SENT_TO = re.compile(rf"(?<![^\W_]){_SENT_TO}\s{{1,3}}\Z", re.IGNORECASE)
 _SMS_CODE = re.compile(rf"(?<![^\W_]){_SMS_TO}\s{{1,3}}([1-9][0-9]{{2,6}})(?![0-9]|[ -][0-9])", re.IGNORECASE)
 _NOTE = r"(?: \([^()\n]{1,20}\))?"
 _BEFORE_HELPLINE = "|".join(
-    rf"{word}(?: (?:{any_of(AFTER_HELPLINES)})[.]?){{0,2}}[ :=\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))"
-    for word, codes in HELPLINES.items()
+    rf"{word}(?: (?:{any_of(AFTER_HELPLINES)})[.]?){{0,2}}[ :=?\u2013-]{{1,3}}(?=(?:{'|'.join(codes)})(?![0-9]))"
+    for word, codes in HELPLINES_OF_WORDS.items()
 )
 _REPORT = (
     r"report(?: (?:any|the|your|a|it|this|online|cyber|financial|fraud|frauds|crime|crimes|theft|loss|leak|leakage|"
@@ -71,15 +71,19 @@ _SHORT_CODE = re.compile(
     r"(?= (?:par|pe) (?:bhi )?(?:missed )?(?:call|dial|phone|contact) kar)"
     rf"|(?<![^\s(])({_HELPLINE})(?= (?:डायल|(?:par|pe) (?:report|complaint|shikayat)"
     r"|(?:ya|or|aur) [0-9]{3,5} (?:par|pe) |(?:पर|वर) (?:शिकायत |रिपोर्ट |तक्रार )?कर))"
-    r"|(?<![^\W_])SMS[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
+    r"|(?<![^\W_])(?-i:(?!INR\b|RS\b)[A-Z]{2,12}[ ](?:[A-Z0-9]{1,12}[ ]){0,3})to[ ](5676[0-9]{1,3})"
+    r"(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
+    r"|(?<![^\W_])(?:SMS|reply)[ ](?-i:(?:[A-Z0-9]{1,12}[ ]){1,4})to[ ]([2-9][0-9]{4,5})"
+    r"(?![0-9@%+*#])(?![-.,/:][0-9]|[ ][0-9])"
     rf"(?![ ](?:{any_of(SHORT_CODE_UNITS)})(?!\w))"
     rf"|(?<![^\W_])(?:{_BEFORE_HELPLINE})([0-9]{{3,5}})(?![.,:-][0-9]|/(?!1[0-9]{{2}}(?![0-9/])))"
-    r"(?=[ ]?(?:\Z|[.,;/|)!&\n]|(?:or|and|for|is|if|now|immediately)(?!\w)))",
+    r"(?=[ ]?(?:\Z|[.,;/|)!&\n]|[\u2013-] ?[^\W\d]|(?:or|and|for|is|if|now|immediately)(?!\w)))",
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
 _FOLLOWING = re.compile(
-    rf"(?: or | and |, ?| ?[/&] ?| या | और )(1[0-9]{{2,3}}|(?<=/)1[0-9]{{4}})(?![\w@%+*#])(?![-.,:/][0-9]|[ ][0-9])"
+    rf"(?: or | and |, ?| ?[/&] ?| या | और )(1[0-9]{{2,3}}|(?<=/)1[0-9]{{4}})(?![\w@%+*#])"
+    r"(?![-.,:][0-9]|/(?!18[06]0[0-9])[0-9]|[ ][0-9])"
     rf"(?![ ]?(?:{any_of(SHORT_CODE_UNITS)})(?!\w))",
     re.IGNORECASE,
 )
@@ -92,9 +96,13 @@ _AFTER_NUMBER = re.compile(
 """A helpline or a short code after a longer number: ``call 9876543210 or 112``."""
 BEFORE_SHORT_CODES: Final = tuple(
     {
-        *(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES, *VERBS_AFTER_NUMBER, *CALL_IMPERATIVES)),
+        *(word.lower()[:4] for word in (*SHORT_CODE_WORDS, *HELPLINES_OF_WORDS)),
+        *(word.lower()[:4] for word in (*VERBS_AFTER_NUMBER, *CALL_IMPERATIVES)),
         "sms ",
+        "reply ",
         "send",
+        "forw",
+        "5676",
         "/18",
         "/ 18",
         *(" par ", " pe ", "शिकायत", "रिपोर्ट", "तक्रार"),

@@ -18,6 +18,18 @@ def _found(text: str) -> list[str]:
         ("SMS STOP to 56767", ["56767"]),
         ("Send unsub to 56161", ["56161"]),
         ("1909 पर कॉल करें", ["1909"]),
+        ("Complaints: 1912 - BESCOM", ["1912"]),
+        ("Police: 112 - TNPOLI", ["112"]),
+        ("Flood control room 1077 or 0471-2730045", ["1077"]),
+        ("Women's safety cell: 1091", ["1091"]),
+        ("Gas leak? 1906", ["1906"]),
+        ("टोल फ्री 14447", ["14447"]),
+        ("సహాయం 1912", ["1912"]),
+        ("Forward spam SMS to 1909", ["1909"]),
+        ("Forward unwanted texts to 1909", ["1909"]),
+        ("Reply STOP to 57575", ["57575"]),
+        ("BLOCK 1234 to 567676", ["567676"]),
+        ("Call 1912/19120/18002123435", ["1912", "19120"]),
     ],
 )
 def test_a_short_number_after_its_words_is_found(text: str, found: list[str]) -> None:
@@ -31,6 +43,23 @@ def test_a_short_number_after_its_words_is_found(text: str, found: list[str]) ->
 )
 def test_amounts_codes_and_pin_codes_are_no_short_numbers(text: str) -> None:
     assert not may_contain(text, text.lower())
+    assert _found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Complaints received 1912, resolved 1905",
+        "Your complaint 1912 is resolved",
+        "Women 1091 candidates passed",
+        "Police 112 posts vacant",
+        "Complaints 198 closed",
+        "Forward this to 1500 people",
+        "Raised from INR 52000 to 56760",
+        "Reply YES to confirm 57575",
+    ],
+)
+def test_counts_after_the_words_for_helplines_are_no_short_numbers(text: str) -> None:
     assert _found(text) == []
 
 
