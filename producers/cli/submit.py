@@ -115,7 +115,7 @@ def submit(
     if as_json:
         echo(orjson.dumps(_as_json(result, salt)).decode())
     else:
-        echo_report(*_as_lines(result, view), indent=_LABEL_WIDTH)
+        echo_report(*_as_lines(result, view, settings), indent=_LABEL_WIDTH)
 
 
 async def _submit(
@@ -155,10 +155,12 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
         repeated = overlaps(draft, campaigns, progress)
     if not repeated:
         return
-    line = overlaps_in_words(repeated)
+    with progress_bar(draft) as progress:
+        repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
+    lines = [overlaps_in_words(repeated), *repetitions_in_words(repetitions, draft.campaign.sender)]
     if not sys.stdin.isatty():
-        raise InputInvalid(f"{line}; nothing is submitted, --yes submits it without asking")
-    confirm(line)
+        raise InputInvalid(f"{'; '.join(lines)}; nothing is submitted, --yes submits it without asking")
+    confirm(*lines)
 
 
 def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> None:
@@ -194,6 +196,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
         "refused": result.refused,
         "opted_out": result.opted_out,
         "forgotten": result.forgotten,
+        "repeated": result.repetitions._asdict(),
         "rejects": str(result.rejects) if result.rejects else None,
         "messages": {"gsm": result.gsm_messages, "ucs2": result.ucs2_messages},
         "parts": {"gsm": result.gsm_parts, "ucs2": result.ucs2_parts},
@@ -204,7 +207,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     }
 
 
-def _as_lines(result: SubmitResult, view: CampaignView | None) -> list[str]:
+def _as_lines(result: SubmitResult, view: CampaignView | None, settings: Settings) -> list[str]:
     if result.already_submitted:
         state = state_in_words(view) if view else result.state.value
         return [f"already submitted as {result.campaign} ({state}); --again sends the campaign once more"]
@@ -224,6 +227,8 @@ def _as_lines(result: SubmitResult, view: CampaignView | None) -> list[str]:
         lines.append(f"          {result.opted_out:,} suppressed: on the opt-out list")
     if result.forgotten:
         lines.append(f"          {result.forgotten:,} suppressed: a forgotten number")
+    sender = settings.senders[result.plan.sender]
+    lines += [f"          {line}" for line in repetitions_in_words(result.repetitions, sender)]
     where = f", see {result.rejects}" if result.rejects else ""
     lines.append(f"refused   {counted(sum(result.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]

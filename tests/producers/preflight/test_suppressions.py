@@ -24,6 +24,7 @@ from times_dispatch.ledger.openings import Block, new_operation
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
+from times_dispatch.ledger.submission import Submissions
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.tables.senders import SenderSettings
 from times_dispatch.sms.templates import Template
@@ -50,6 +51,11 @@ async def send_all(redis_url: str) -> None:
         results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
         await leases.record(lease, results, provider="tm")
         await leases.release(lease)
+
+
+async def unavailable(*_: object, **__: object) -> None:
+    """Fail as a call to Redis fails."""
+    raise ConnectionError
 
 
 @pytest.fixture
@@ -104,6 +110,36 @@ def test_submit_again_says_how_many_messages_will_be_suppressed_before_they_are_
         "submitted again: 2 of them will be suppressed: the same text went to their numbers within 30m"
         in done.stderr.splitlines()
     )
+
+
+def test_submit_says_how_many_of_its_messages_will_be_suppressed_as_repeated(sent: Run) -> None:
+    submit = ("submit", "campaign.toml", "--recipients", "customers.csv")
+    asked = sent(*submit)
+    assert asked.exit_code == 2
+    assert "; 2 of them will be suppressed: the same text went to their numbers within 30m; nothing" in asked.stderr
+    lines = sent(*submit, "--yes").stdout.splitlines()
+    assert "          1 suppressed: on the opt-out list" in lines
+    assert "          2 of them will be suppressed: the same text went to their numbers within 30m" in lines
+    again = sent(*submit, "--again", "--yes", "--json")
+    assert json.loads(again.stdout)["repeated"] == {"same_text": 2, "too_many": 0, "undecided": 0}
+
+
+def test_a_submit_that_broke_off_counts_the_repetitions_of_the_batches_that_are_stored(
+    sent: Run, write: WriteFile, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(write("dispatch.toml", CAPPED), redis_url)
+    draft = Draft(Path("campaign.toml"), Path("customers.csv"), settings=settings)
+
+    async def submit_in_two_runs() -> Repetitions:
+        async with connect(redis_url) as redis:
+            with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+                patched.setattr(Submissions, "seal", unavailable)
+                await submit(draft, settings=settings, redis=redis, batch_size=2)
+            result = await submit(draft, settings=settings, redis=redis)
+            assert result.resumed_batches == 3
+            return result.repetitions
+
+    assert asyncio.run(submit_in_two_runs()) == Repetitions(same_text=2)
 
 
 def test_a_first_submit_says_nothing_of_repetitions(run: Run) -> None:
