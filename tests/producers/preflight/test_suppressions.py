@@ -132,9 +132,10 @@ def test_a_submit_that_broke_off_counts_the_repetitions_of_the_batches_that_are_
 
     async def submit_in_two_runs() -> Repetitions:
         async with connect(redis_url) as redis:
-            with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+            with monkeypatch.context() as patched:
                 patched.setattr(Submissions, "seal", unavailable)
-                await submit(draft, settings=settings, redis=redis, batch_size=2)
+                with pytest.raises(ConnectionError):
+                    await submit(draft, settings=settings, redis=redis, batch_size=2)
             result = await submit(draft, settings=settings, redis=redis)
             assert result.resumed_batches == 3
             return result.repetitions
