@@ -20,7 +20,6 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.memory_check import MemoryCheck
 from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
-from producers.preflight.suppressions import RepetitionCounter, repetition_counter_of
 from times_dispatch.broker.app import BROKER_AWAY, BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.broker.queues import queue_lengths
 from times_dispatch.ledger.control import Control
@@ -36,7 +35,6 @@ from times_dispatch.ledger.numbers.forgotten_numbers import ForgottenNumbers, wi
 from times_dispatch.ledger.numbers.opt_outs import OptOuts
 from times_dispatch.ledger.numbers.samples import NumberSample, NumberSamples
 from times_dispatch.ledger.queries import LaneQueries, MessageView
-from times_dispatch.ledger.repetitions import Repetitions
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
@@ -69,8 +67,6 @@ class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     """How many accepted messages are suppressed from the start, because their numbers are on the opt-out list."""
     forgotten: int = 0
     """How many accepted messages are suppressed from the start, because their numbers are forgotten."""
-    repetitions: Repetitions = Repetitions()
-    """How many other messages the frequency caps of the sender will suppress, or let wait."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
@@ -155,7 +151,7 @@ async def submit(
     draft.campaign.check(now)
     for of_lane, begun in zip(plans, begun_lanes, strict=True):
         _check_stored_plan(of_lane, plans[of_lane], begun.plan, now)
-    sample, repetitions = NumberSample(), repetition_counter_of(redis, settings, draft, now)
+    sample = NumberSample()
     with draft.read() as row_pass:
         try:
             stored, opted_out, forgotten = await _store_batches(
@@ -165,7 +161,6 @@ async def submit(
                 progress,
                 memory_check=memory_check,
                 sample=sample,
-                repetitions=repetitions,
                 forget_key=settings.forget_key,
             )
         except UnicodeDecodeError:  # the file was UTF-8 when it was opened
@@ -205,7 +200,6 @@ async def submit(
         refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,
         forgotten=forgotten,
-        repetitions=repetitions.counts,
         rejects=rejects,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
@@ -265,7 +259,6 @@ async def _store_batches(
     *,
     memory_check: MemoryCheck,
     sample: NumberSample,
-    repetitions: RepetitionCounter,
     forget_key: bytes,
 ) -> tuple[dict[CampaignId, _StoredLane], int, int]:
     """Store the batches that an earlier run did not store, and compare the other batches with the stored ones.
@@ -280,7 +273,6 @@ async def _store_batches(
         progress: called after each batch.
         memory_check: refuses the campaign if it does not fit into Redis.
         sample: collects the numbers of all batches.
-        repetitions: counts the messages that the frequency caps will suppress.
         forget_key: the key of the digests of forgotten numbers.
 
     Returns:
@@ -331,11 +323,9 @@ async def _store_batches(
                 if not _is_stored(batch, stored_rows):
                     # A batch that is shifted by one row would send a message twice.
                     raise _settings_changed(campaigns[0])
-                states = [message.record.state for message in stored_rows]
-                suppressed = [index for index, state in enumerate(states) if state is MessageState.SUPPRESSED]
-                opted_out += len(suppressed) - len(forgotten)
-            if await repetitions.is_needed():
-                await repetitions.add(batch, sorted(set(range(len(batch.to))).difference(suppressed, forgotten)))
+                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored_rows) - len(
+                    forgotten
+                )
             lanes[campaign].batches += 1
             lanes[campaign].messages += len(batch.to)
             if progress:

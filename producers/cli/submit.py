@@ -93,12 +93,12 @@ def submit(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    if not (yes or salt):
-        _ask_about_repetition(draft, settings)
+    if not salt:
+        _ask_about_repetition(draft, settings, ask=not yes)
     if again:
         _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
-        is_first = bool(yes or salt) and not again
+        is_first = bool(salt) and not again
         result, view = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
@@ -115,7 +115,7 @@ def submit(
     if as_json:
         echo(orjson.dumps(_as_json(result, salt)).decode())
     else:
-        echo_report(*_as_lines(result, view, settings), indent=_LABEL_WIDTH)
+        echo_report(*_as_lines(result, view), indent=_LABEL_WIDTH)
 
 
 async def _submit(
@@ -146,8 +146,11 @@ async def _submit(
         return result, None
 
 
-def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
-    """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked."""
+def _ask_about_repetition(draft: Draft, settings: Settings, *, ask: bool) -> None:
+    """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked.
+
+    Without *ask*, only print how many messages to them will be suppressed as repetitions.
+    """
     campaigns = uvloop.run(_comparable_campaigns(draft, settings))
     if not campaigns:
         return
@@ -157,7 +160,11 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
         return
     with progress_bar(draft) as progress:
         repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
-    lines = [overlaps_in_words(repeated), *repetitions_in_words(repetitions, draft.campaign.sender)]
+    suppressed = list(repetitions_in_words(repetitions, draft.campaign.sender))
+    if not ask:
+        echo(*(f"warning: {line}" for line in suppressed), err=True)
+        return
+    lines = [overlaps_in_words(repeated), *suppressed]
     if not sys.stdin.isatty():
         raise InputInvalid(f"{'; '.join(lines)}; nothing is submitted, --yes submits it without asking")
     confirm(*lines)
@@ -196,7 +203,6 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
         "refused": result.refused,
         "opted_out": result.opted_out,
         "forgotten": result.forgotten,
-        "repeated": result.repetitions._asdict(),
         "rejects": str(result.rejects) if result.rejects else None,
         "messages": {"gsm": result.gsm_messages, "ucs2": result.ucs2_messages},
         "parts": {"gsm": result.gsm_parts, "ucs2": result.ucs2_parts},
@@ -207,7 +213,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     }
 
 
-def _as_lines(result: SubmitResult, view: CampaignView | None, settings: Settings) -> list[str]:
+def _as_lines(result: SubmitResult, view: CampaignView | None) -> list[str]:
     if result.already_submitted:
         state = state_in_words(view) if view else result.state.value
         return [f"already submitted as {result.campaign} ({state}); --again sends the campaign once more"]
@@ -227,8 +233,6 @@ def _as_lines(result: SubmitResult, view: CampaignView | None, settings: Setting
         lines.append(f"          {result.opted_out:,} suppressed: on the opt-out list")
     if result.forgotten:
         lines.append(f"          {result.forgotten:,} suppressed: a forgotten number")
-    sender = settings.senders[result.plan.sender]
-    lines += [f"          {line}" for line in repetitions_in_words(result.repetitions, sender)]
     where = f", see {result.rejects}" if result.rejects else ""
     lines.append(f"refused   {counted(sum(result.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]

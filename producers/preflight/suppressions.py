@@ -37,42 +37,6 @@ class Suppressions(NamedTuple):
         yield from repetitions_in_words(self.repetitions, sender)
 
 
-class RepetitionCounter:
-    """Counts the messages of a campaign that the frequency caps of its sender would suppress."""
-
-    def __init__(self, redis: Redis, settings: Settings, plan: Plan, *, at_s: float) -> None:
-        """Make a counter.
-
-        Args:
-            redis: the ledger.
-            settings: gives the frequency caps of the sender.
-            plan: the plan of the campaign.
-            at_s: when the first message may be sent, in epoch seconds.
-        """
-        sender = settings.senders[plan.sender]
-        limit = FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
-        self._check = RepetitionCheck(redis, plan.sender, plan.text, limit, at_s=at_s)
-        self._template = Template(plan.text)
-        self._is_needed: bool | None = None
-
-    async def is_needed(self) -> bool:
-        """Return whether any message can be a repetition."""
-        if self._is_needed is None:
-            self._is_needed = await self._check.is_needed()
-        return self._is_needed
-
-    async def add(self, batch: Recipients, positions: Sequence[int]) -> None:
-        """Count the messages at these positions of a batch."""
-        if await self.is_needed():
-            texts = [self._template.render([column[position] for column in batch.slots]) for position in positions]
-            await self._check.add([batch.to[position] for position in positions], texts)
-
-    @property
-    def counts(self) -> Repetitions:
-        """The numbers of all messages that were added."""
-        return self._check.counts
-
-
 class SuppressionCounter:
     """Counts the messages of a campaign that would be suppressed, each with its first reason."""
 
@@ -85,18 +49,27 @@ class SuppressionCounter:
             plan: the plan of the campaign.
             at_s: when the first message may be sent, in epoch seconds.
         """
+        sender = settings.senders[plan.sender]
+        limit = FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
         self._opt_outs = OptOuts(redis, dead_keep_days=settings.dead_numbers.rule.keep_days)
-        self._repetitions = RepetitionCounter(redis, settings, plan, at_s=at_s)
+        self._check = RepetitionCheck(redis, plan.sender, plan.text, limit, at_s=at_s)
+        self._template = Template(plan.text)
         self._has_listed: bool | None = None
+        self._has_repetitions: bool | None = None
         self._listed = {Listed.OPTED_OUT: 0, Listed.DEAD: 0}
 
     async def has_repetitions(self) -> bool:
         """Return whether any message can be a repetition."""
-        return await self._repetitions.is_needed()
+        if self._has_repetitions is None:
+            self._has_repetitions = await self._check.is_needed()
+        return self._has_repetitions
 
     async def add(self, batch: Recipients, positions: Sequence[int]) -> None:
         """Count the messages at these positions of a batch."""
-        await self._repetitions.add(batch, await self._not_listed(batch, positions))
+        sent = await self._not_listed(batch, positions)
+        if await self.has_repetitions():
+            texts = [self._template.render([column[position] for column in batch.slots]) for position in sent]
+            await self._check.add([batch.to[position] for position in sent], texts)
 
     async def _not_listed(self, batch: Recipients, positions: Sequence[int]) -> Sequence[int]:
         """Count the messages whose numbers have opted out or are dead; return the positions of the others."""
@@ -116,22 +89,13 @@ class SuppressionCounter:
     @property
     def counts(self) -> Suppressions:
         """The numbers of all messages that were added."""
-        return Suppressions(self._listed[Listed.OPTED_OUT], self._listed[Listed.DEAD], self._repetitions.counts)
+        return Suppressions(self._listed[Listed.OPTED_OUT], self._listed[Listed.DEAD], self._check.counts)
 
 
 def counter_of(redis: Redis, settings: Settings, draft: Draft, now: datetime) -> SuppressionCounter:
     """Return a counter for the rows of a draft that is submitted at the given time."""
-    return SuppressionCounter(redis, settings, draft.campaign.plan(now), at_s=_opens_s(draft, now))
-
-
-def repetition_counter_of(redis: Redis, settings: Settings, draft: Draft, now: datetime) -> RepetitionCounter:
-    """Return a counter of repetitions among the rows of a draft that is submitted at the given time."""
-    return RepetitionCounter(redis, settings, draft.campaign.plan(now), at_s=_opens_s(draft, now))
-
-
-def _opens_s(draft: Draft, now: datetime) -> float:
-    """Return when the first message of a draft may be sent, in epoch seconds."""
-    return draft.campaign.schedule.at(now).opens.timestamp()
+    opens = draft.campaign.schedule.at(now).opens
+    return SuppressionCounter(redis, settings, draft.campaign.plan(now), at_s=opens.timestamp())
 
 
 async def count_repetitions(

@@ -24,7 +24,6 @@ from times_dispatch.ledger.openings import Block, new_operation
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.repetitions import Repetitions
-from times_dispatch.ledger.submission import Submissions
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.tables.senders import SenderSettings
 from times_dispatch.sms.templates import Template
@@ -51,11 +50,6 @@ async def send_all(redis_url: str) -> None:
         results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
         await leases.record(lease, results, provider="tm")
         await leases.release(lease)
-
-
-async def unavailable(*_: object, **__: object) -> None:
-    """Fail as a call to Redis fails."""
-    raise ConnectionError
 
 
 @pytest.fixture
@@ -117,30 +111,10 @@ def test_submit_says_how_many_of_its_messages_will_be_suppressed_as_repeated(sen
     asked = sent(*submit)
     assert asked.exit_code == 2
     assert "; 2 of them will be suppressed: the same text went to their numbers within 30m; nothing" in asked.stderr
-    lines = sent(*submit, "--yes").stdout.splitlines()
-    assert "          1 suppressed: on the opt-out list" in lines
-    assert "          2 of them will be suppressed: the same text went to their numbers within 30m" in lines
-    again = sent(*submit, "--again", "--yes", "--json")
-    assert json.loads(again.stdout)["repeated"] == {"same_text": 2, "too_many": 0, "undecided": 0}
-
-
-def test_a_submit_that_broke_off_counts_the_repetitions_of_the_batches_that_are_stored(
-    sent: Run, write: WriteFile, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = load_settings(write("dispatch.toml", CAPPED), redis_url)
-    draft = Draft(Path("campaign.toml"), Path("customers.csv"), settings=settings)
-
-    async def submit_in_two_runs() -> Repetitions:
-        async with connect(redis_url) as redis:
-            with monkeypatch.context() as patched:
-                patched.setattr(Submissions, "seal", unavailable)
-                with pytest.raises(ConnectionError):
-                    await submit(draft, settings=settings, redis=redis, batch_size=2)
-            result = await submit(draft, settings=settings, redis=redis)
-            assert result.resumed_batches == 3
-            return result.repetitions
-
-    assert asyncio.run(submit_in_two_runs()) == Repetitions(same_text=2)
+    done = sent(*submit, "--yes")
+    assert done.exit_code == 0
+    words = "warning: 2 of them will be suppressed: the same text went to their numbers within 30m"
+    assert words in done.stderr.splitlines()
 
 
 def test_a_first_submit_says_nothing_of_repetitions(run: Run) -> None:
