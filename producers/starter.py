@@ -139,6 +139,7 @@ def _files(redis_url: str) -> Mapping[str, tuple[str, str]]:
         account_password=secrets.token_urlsafe(12),
     )
     settings = (resources.files("times_dispatch.demo") / "dispatch.toml").read_text("utf-8")
+    settings = settings.replace("grace_s = 5 ", "grace_s = 3 ")  # honcho kills a process 5 s after SIGTERM
     return {
         "dispatch.toml": (settings, "providers, senders and templates"),
         ".env": (env, "addresses and secrets; only you can read it"),

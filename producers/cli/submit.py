@@ -93,12 +93,12 @@ def submit(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    if not (yes or salt):
-        _ask_about_repetition(draft, settings)
+    if not salt:
+        _ask_about_repetition(draft, settings, ask=not yes)
     if again:
         _tell_about_suppression(draft, settings, ask=not yes)
     with progress_bar(draft) as progress:
-        is_first = bool(yes or salt) and not again
+        is_first = bool(salt) and not again
         result, view = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor, is_first=is_first))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
@@ -146,8 +146,11 @@ async def _submit(
         return result, None
 
 
-def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
-    """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked."""
+def _ask_about_repetition(draft: Draft, settings: Settings, *, ask: bool) -> None:
+    """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked.
+
+    Without *ask*, only print how many messages to them will be suppressed as repetitions.
+    """
     campaigns = uvloop.run(_comparable_campaigns(draft, settings))
     if not campaigns:
         return
@@ -155,10 +158,16 @@ def _ask_about_repetition(draft: Draft, settings: Settings) -> None:
         repeated = overlaps(draft, campaigns, progress)
     if not repeated:
         return
-    line = overlaps_in_words(repeated)
+    with progress_bar(draft) as progress:
+        repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
+    suppressed = list(repetitions_in_words(repetitions, draft.campaign.sender))
+    if not ask:
+        echo(*(f"warning: {line}" for line in suppressed), err=True)
+        return
+    lines = [overlaps_in_words(repeated), *suppressed]
     if not sys.stdin.isatty():
-        raise InputInvalid(f"{line}; nothing is submitted, --yes submits it without asking")
-    confirm(line)
+        raise InputInvalid(f"{'; '.join(lines)}; nothing is submitted, --yes submits it without asking")
+    confirm(*lines)
 
 
 def _tell_about_suppression(draft: Draft, settings: Settings, *, ask: bool) -> None:

@@ -1,6 +1,5 @@
 """Fixtures of the producers' tests: files, settings, and the command line."""
 
-import asyncio
 import gc
 import json
 from collections.abc import Iterator
@@ -11,9 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producers.cli import main
-from tests.kit.processes_seen import let_run
+from tests.kit.processes_seen import running
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
-from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.monitoring.heartbeats import ProcessKind
 from times_dispatch.settings.model import Settings
 
@@ -68,14 +66,10 @@ def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def worker_runs(redis_url: str) -> None:
-    """A worker that sent a heartbeat just now, so that no command warns about a missing worker."""
-
-    async def beat() -> None:
-        async with connect(redis_url) as redis:
-            await let_run(redis, ProcessKind.WORKER)
-
-    asyncio.run(beat())
+def worker_runs(redis_url: str) -> Iterator[None]:
+    """A worker that sends heartbeats, so that no command warns about a missing worker."""
+    with running(redis_url, ProcessKind.WORKER):
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from honcho.manager import KILL_WAIT
+
 from producers.cli.template import checked_template
 from producers.starter import make_starter
 from times_dispatch.settings.env_file import with_env_file
@@ -18,6 +20,13 @@ def test_the_settings_are_valid_with_every_secret(tmp_path: Path) -> None:
     assert settings.warnings == ()
     assert settings.redis_url == "redis://127.0.0.1:6390/0"
     assert "redis: exec python -m times_dispatch.demo.redis_server" in (path.parent / "Procfile").read_text()
+
+
+def test_a_worker_ends_before_honcho_kills_it(tmp_path: Path) -> None:
+    make_starter(tmp_path)
+    path = tmp_path / "dispatch.toml"
+    settings = load(path, with_env_file({}, path), need=frozenset(Need))
+    assert settings.worker.grace_s <= KILL_WAIT - 2
 
 
 def test_only_the_owner_can_read_the_secrets(tmp_path: Path) -> None:

@@ -106,6 +106,17 @@ def test_submit_again_says_how_many_messages_will_be_suppressed_before_they_are_
     )
 
 
+def test_submit_says_how_many_of_its_messages_will_be_suppressed_as_repeated(sent: Run) -> None:
+    submit = ("submit", "campaign.toml", "--recipients", "customers.csv")
+    asked = sent(*submit)
+    assert asked.exit_code == 2
+    assert "; 2 of them will be suppressed: the same text went to their numbers within 30m; nothing" in asked.stderr
+    done = sent(*submit, "--yes")
+    assert done.exit_code == 0
+    words = "warning: 2 of them will be suppressed: the same text went to their numbers within 30m"
+    assert words in done.stderr.splitlines()
+
+
 def test_a_first_submit_says_nothing_of_repetitions(run: Run) -> None:
     assert "suppressed" not in run("submit", "campaign.toml", "--recipients", "customers.csv", "--again").stderr
 
