@@ -9,8 +9,9 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
   "archive", "attempts", "brakes", "budget", "campaigns", "clock", "counters", "damage", "delivery_times",
-  "frequency", "keys", "leases", "memory", "names", "paces", "pacing", "provider_choice", "providers", "reactions",
-  "records", "retries", "rollups", "rotation", "send_window", "spans", "states", "statistics", "suppression", "trail",
+  "forwarding", "frequency", "keys", "leases", "memory", "names", "paces", "pacing", "provider_choice", "providers",
+  "reactions", "records", "retries", "rollups", "rotation", "send_window", "spans", "states", "statistics",
+  "suppression", "trail",
 }
 for _, lib in ipairs(libs) do
   for line in io.lines(folder .. lib .. ".lua") do

@@ -17,7 +17,7 @@ from callbacks.relay.forward_queue import ForwardedEvent, ForwardLimits, Forward
 from callbacks.relay.forward_rows import ForwardRows
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
-from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, posted_bodies
+from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, MeasuredStream, StreamLimits, posted_bodies
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -122,6 +122,7 @@ class EntryApplier:
         self._report_applier = report_applier
         self._classifier = classifier
         self._streams = streams
+        self._relay_stream = MeasuredStream(redis, RELAY)
         self._dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=streams.max_dead_letter_bytes))
         self._test_sends = SendTestReports(redis)
         self._opt_outs = OptOuts(redis)
@@ -205,6 +206,7 @@ class EntryApplier:
             classified.foreign_requests,
             via=applied.via,
             max_bytes=self._streams.max_relay_bytes,
+            measured=self._relay_stream,
         )
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)

@@ -8,6 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger import keys
 from times_dispatch.ledger.reports.posted_requests import REQUEST
 from times_dispatch.settings.model import CallbackSettings
@@ -82,15 +83,64 @@ def is_known(fields: Mapping[bytes, bytes]) -> bool:
     return fields.get(VERSION, _KNOWN_VERSION) == _KNOWN_VERSION
 
 
-async def stream_bytes(redis: Redis, stream: str) -> int:
-    """Return how many bytes a stream takes, estimated from a few entries; 0 without the permission for the command.
+async def stream_bytes(redis: Redis, stream: str, *, samples: int | None = None) -> int:
+    """Return how many bytes a stream takes; 0 without the permission for the command. Raises other Redis errors.
 
-    Raises other Redis errors.
+    Args:
+        redis: where the stream is.
+        stream: the key of the stream.
+        samples: from how many of the oldest entries the bytes are estimated; None: five; 0: all entries are read.
     """
     try:
-        return int(await redis.memory_usage(stream) or 0)
+        return int(await redis.memory_usage(stream, samples=samples) or 0)
     except NoPermissionError:
         return 0
+
+
+class MeasuredStream:
+    """A stream whose bytes are measured from all its entries: new entries may be much longer than the oldest ones.
+
+    A measurement of 100,000 long entries takes Redis 50 ms, so a stream with many entries is measured every few
+    seconds. Between two measurements the bytes are those of the last one and those that this process added.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        stream: str,
+        *,
+        few_entries: int = 1_000,
+        measure_every_s: float = 5.0,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make a measured stream.
+
+        Args:
+            redis: where the stream is.
+            stream: the key of the stream.
+            few_entries: a stream with at most so many entries is measured at each call.
+            measure_every_s: how often a stream with more entries is measured.
+            clock: times the measurements.
+        """
+        self._redis = redis
+        self._stream = stream
+        self._few_entries = few_entries
+        self._measure_every_s = measure_every_s
+        self._clock = clock
+        self._bytes = 0
+        self._due_s = float("-inf")
+
+    async def bytes(self, entries: int) -> int:
+        """Return how many bytes the stream takes, which has this number of entries. Raises Redis errors."""
+        now = self._clock.monotonic()
+        if entries <= self._few_entries or now >= self._due_s:
+            self._bytes = await stream_bytes(self._redis, self._stream, samples=0)
+            self._due_s = now + self._measure_every_s
+        return self._bytes
+
+    def add(self, size: int) -> None:
+        """Note that this process added entries that take so many bytes."""
+        self._bytes += size
 
 
 def pack(bodies: Sequence[bytes]) -> bytes:

@@ -13,7 +13,7 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.relay.relay_poster import PostResult, RelayPoster
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, fields_of, raise_first, stream_bytes
+from callbacks.streams import DEFAULT_STREAM_LIMITS, RELAY, MeasuredStream, fields_of, raise_first
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.keys import RELAYS
 from times_dispatch.ledger.numbers.hidden_numbers import Hide
@@ -27,6 +27,8 @@ GROUP: Final = RELAYS
 
 MAX_WAITING: Final = 100_000
 """Bodies that may wait for the relay's host; further bodies become dead letters."""
+_ENTRY_BYTES: Final = 200
+"""The memory of an entry besides its body and its request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ async def enqueue(
     via: bytes = b"",
     max_waiting: int = MAX_WAITING,
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_relay_bytes,
+    measured: MeasuredStream | None = None,
 ) -> list[DeadLetter]:
     """Add bodies to the relay's stream; return the bodies for which there is no room, as dead letters.
 
@@ -70,6 +73,7 @@ async def enqueue(
         via: the relays of other ledgers through which the bodies came.
         max_waiting: how many bodies the stream may hold.
         max_bytes: how many bytes the stream may take; no body is added beyond that.
+        measured: measures the stream; None measures it in this call.
 
     Raises Redis errors.
     """
@@ -77,10 +81,13 @@ async def enqueue(
         return []
     waiting: int = await redis.xlen(RELAY)
     room = max(0, max_waiting - waiting)
-    if await stream_bytes(redis, RELAY) + sum(map(len, bodies)) + sum(map(len, requests)) > max_bytes:
+    measured = measured or MeasuredStream(redis, RELAY)
+    added = sum(map(len, bodies)) + sum(map(len, requests)) + _ENTRY_BYTES * len(bodies)
+    if await measured.bytes(waiting) + added > max_bytes:
         room = 0
     posts = list(zip(bodies, requests or [b""] * len(bodies), strict=True))
     if posts[:room]:
+        measured.add(added)
         async with redis.pipeline(transaction=False) as pipe:
             for body, request in posts[:room]:
                 pipe.xadd(RELAY, fields_of(body, via, request=request))

@@ -29,6 +29,8 @@ entry may be posted out of order."""
 
 _POSITION: Final = struct.Struct(">QQI")
 """The entry's id, and the position in the entry."""
+_DROPPED_AT_ONCE: Final = 500
+"""Old events of each lane that one call drops."""
 _MAX_SEQUENCE: Final = 2**64 - 1
 _MEMBER_ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -43,7 +45,7 @@ class ForwardLimits:
 
     max_events: int = 1_000_000
     max_bytes: int = 256_000_000
-    """Bytes of Redis' memory, approximately. An event takes about 300."""
+    """Bytes of Redis' memory, at most. An event takes about 300."""
     max_age_s: float = 3 * 86_400.0
     """Events that wait longer than this are dropped."""
 
@@ -183,14 +185,26 @@ class ForwardQueue:
     async def remove(self, lane: int, events: Sequence[QueuedEvent], *, count: ForwardCount) -> None:
         """Remove events that were taken or refused, and count those that were still in the queue."""
         copies = [{"lane": lane, "member": event.member} for event in events]
-        await self._remove(FORWARD, count=count.value, lanes=LANES, before_ms=0, copies=copies)
+        await self._remove(FORWARD, count=count.value, lanes=LANES, before_ms=0, max_old=0, copies=copies)
 
     async def drop_old(self) -> int:
         """Drop the events that wait for too long; return how many."""
         seconds, _ = await self._redis.time()
         before_ms = int((int(seconds) - self._limits.max_age_s) * 1000)
+        dropped = 0
+        while removed := await self._drop_before(before_ms):
+            dropped += removed
+        return dropped
+
+    async def _drop_before(self, before_ms: int) -> int:
+        """Drop some of the events whose entries came before a time; return how many, 0 if there are none."""
         reply = await self._remove(
-            FORWARD, count=ForwardCount.DROPPED_OLD.value, lanes=LANES, before_ms=before_ms, copies=[]
+            FORWARD,
+            count=ForwardCount.DROPPED_OLD.value,
+            lanes=LANES,
+            before_ms=before_ms,
+            max_old=_DROPPED_AT_ONCE,
+            copies=[],
         )
         return int(reply["removed"])
 

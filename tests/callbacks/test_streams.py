@@ -7,8 +7,19 @@ from msgspec import DecodeError
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.streams import BODY, VERSION, fields_of, is_known, pack, raise_first, store_one_by_one, unpack
+from callbacks.streams import (
+    BODY,
+    VERSION,
+    MeasuredStream,
+    fields_of,
+    is_known,
+    pack,
+    raise_first,
+    store_one_by_one,
+    unpack,
+)
 from tests.kit.callbacks import payloads
+from tests.kit.clock import FakeClock
 
 
 @given(st.lists(st.binary(max_size=50), max_size=10))
@@ -47,3 +58,18 @@ def test_the_entries_of_this_version_carry_no_version_and_can_be_read() -> None:
 @pytest.mark.parametrize("version", [b"2", b"10", b"", b"new"])
 def test_any_other_version_is_not_read(version: bytes) -> None:
     assert not is_known({BODY: b"body", VERSION: version})
+
+
+async def test_a_stream_with_many_entries_is_measured_from_time_to_time(
+    redis: Redis,
+) -> None:
+    clock = FakeClock()
+    stream = MeasuredStream(redis, "s", few_entries=1, measure_every_s=5, clock=clock)
+    assert await stream.bytes(0) == 0
+    await redis.xadd("s", {BODY: b"x" * 50_000})
+    assert (await stream.bytes(1)) // 1000 == 50
+    await redis.xadd("s", {BODY: b"x" * 100_000})
+    stream.add(7_000)
+    assert (await stream.bytes(2)) // 1000 == 57
+    await clock.advance(5)
+    assert (await stream.bytes(2)) // 1000 in {150, 151}

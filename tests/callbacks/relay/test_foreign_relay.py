@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.relay.foreign_relay import ForeignRelay, RelayLimits, enqueue, retry_after_ms
 from callbacks.relay.relay_poster import TIMEOUT
-from callbacks.streams import RELAY
+from callbacks.streams import RELAY, MeasuredStream
 from tests.kit.clock import FakeClock
 from tests.kit.waiting import eventually
 
@@ -169,7 +169,21 @@ def test_waits_double_to_half_an_hour_and_add_up_to_a_working_day() -> None:
 
 async def test_bodies_above_the_bytes_of_the_stream_become_dead_letters(redis: Redis) -> None:
     bodies = [b"[%d]" % number * 100 for number in range(100)]
-    assert await enqueue(redis, bodies, max_bytes=50_000) == []
-    refused = await enqueue(redis, bodies, max_bytes=50_000)
+    assert await enqueue(redis, bodies, max_bytes=70_000) == []
+    refused = await enqueue(redis, bodies, max_bytes=70_000)
     assert [letter.body for letter in refused] == bodies
     assert {letter.reason for letter in refused} == {DeadLetterReason.RELAY_FULL}
+
+
+@pytest.mark.parametrize("is_measured", [False, True])
+async def test_long_bodies_after_short_ones_do_not_take_more_than_the_bytes(redis: Redis, *, is_measured: bool) -> None:
+    max_bytes, dead_letters = 1_000_000, 0
+    measured = MeasuredStream(redis, RELAY, few_entries=10) if is_measured else None
+    assert await enqueue(redis, [b"[1]"] * 1_000, max_bytes=max_bytes, measured=measured) == []
+    for number in range(60):
+        body = b"[%d]" % number * 10_000
+        dead_letters += len(await enqueue(redis, [body], max_bytes=max_bytes, measured=measured))
+    used = await redis.memory_usage(RELAY, samples=0)
+    assert used
+    assert 0.7 * max_bytes < used <= max_bytes
+    assert await redis.xlen(RELAY) == 1_060 - dead_letters

@@ -18,7 +18,7 @@ from callbacks.relay.forward_queue import (
 from callbacks.streams import BODY, REPORTS
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.keys import FORWARD_TOTALS
-from times_dispatch.ledger.reports.forward_backlog import LANES, ForwardCount, read_forward_backlog
+from times_dispatch.ledger.reports.forward_backlog import LANES, ForwardCount, lane_keys, read_forward_backlog
 
 LANE = lane_of("m")
 
@@ -83,10 +83,55 @@ async def test_events_above_the_bound_are_dropped_and_counted(redis: Redis, room
 
 
 async def test_events_above_the_bytes_are_dropped(redis: Redis) -> None:
-    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=20_000))
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=40_000))
     events = [(b"1-0", row, event("x" * 100)) for row in range(100)]
     assert await queue.add_all(events) == 0
-    assert await queue.add_all([(b"2-0", row, each) for _, row, each in events]) == 100
+    assert 60 < await queue.add_all([(b"2-0", row, each) for _, row, each in events]) < 100
+    assert await queue.add_all([(b"3-0", row, each) for _, row, each in events]) == 100
+
+
+async def test_long_events_after_short_ones_do_not_take_more_than_the_bytes(redis: Redis) -> None:
+    max_bytes, events = 300_000, [("a", 10), ("x" * 3_000, 200)]
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=max_bytes))
+    for at, (words, number) in enumerate(events):
+        await queue.add_all([(b"%d-0" % at, row, event(words, meta=f"m{row}")) for row in range(number)])
+    used = sum([await redis.memory_usage(key, samples=0) or 0 for key in lane_keys()])
+    assert 0.7 * max_bytes < used <= max_bytes
+    backlog = await read_forward_backlog(redis)
+    assert (backlog.events + backlog.dropped, backlog.totals) == (210, {"dropped_full": backlog.dropped})
+    assert used <= backlog.bytes <= max_bytes
+
+
+async def test_the_bytes_of_events_that_left_the_queue_are_free(redis: Redis) -> None:
+    now_ms = int((await redis.time())[0]) * 1000
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=1_500, max_age_s=60))
+    old, new = b"%d-0" % (now_ms - 90_000), b"%d-0" % now_ms
+    places = [(old, 0), (new, 0), (new, 1)]
+    assert await queue.add_all([(entry, row, event("a" * 300)) for entry, row in places]) == 1
+    both = (await read_forward_backlog(redis)).bytes
+    assert await queue.drop_old() == 1
+    assert (await read_forward_backlog(redis)).bytes == both // 2
+    assert await queue.add_all([(new, 1, event("a" * 300))]) == 0
+    for _ in range(2):
+        await queue.remove(LANE, await queue.head(LANE, 100), count=ForwardCount.TAKEN)
+    assert (await read_forward_backlog(redis)).bytes == 0
+
+
+async def test_events_of_an_earlier_version_take_room_and_leave_no_bytes_behind(redis: Redis) -> None:
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_bytes=20_000))
+    await queue.add_all([(b"1-0", row, event("x" * 100)) for row in range(60)])
+    await redis.hdel(FORWARD_TOTALS, "bytes")
+    assert await queue.add_all([(b"2-0", row, event("x" * 100)) for row in range(60)]) > 20
+    await queue.remove(LANE, await queue.head(LANE, 100), count=ForwardCount.TAKEN)
+    backlog = await read_forward_backlog(redis)
+    assert (backlog.events, backlog.bytes) == (0, 0)
+
+
+async def test_more_old_events_than_one_call_drops_are_all_dropped(redis: Redis) -> None:
+    queue = ForwardQueue(redis, limits=ForwardLimits(max_age_s=60))
+    await queue.add_all([(b"1-0", row, event(str(row))) for row in range(1_201)])
+    assert await queue.drop_old() == 1_201
+    assert (await read_forward_backlog(redis)).totals == {"dropped_old": 1_201}
 
 
 async def test_while_redis_is_full_events_are_dropped_and_no_error_is_raised(redis: Redis) -> None:

@@ -1,4 +1,4 @@
--- uses: names keys
+-- uses: names keys forwarding
 --
 -- Put copies of reports into the queue of forwarding while the queue has room, and count the copies that are dropped. A
 -- copy that is in the queue already is neither queued again nor dropped, so a repeated call drops only copies that
@@ -11,33 +11,29 @@
 --   copies      lane; score, the time of the report's entry in the stream; member, the packed copy
 -- Reply: dropped, how many copies found no room.
 -- Keys: the lanes and the totals of forwarding; the hash tag is {reports}.
--- Atomic: a copy waits, or is counted as dropped.
+-- Atomic: a copy waits and its bytes are counted, or the copy is counted as dropped.
 -- Cost: O(copies).
 local args = arguments({'max_copies', 'max_bytes', 'lanes'}, {copies = {'lane', 'score', 'member'}})
-local prefix, waiting, bytes, added, dropped = HASH_TAG .. ':forward:', 0, 0, 0, 0
-local totals_key = prefix .. 'totals'
+local max_copies, max_bytes, dropped = tonumber(args.max_copies), tonumber(args.max_bytes), 0
+local waiting, bytes = waiting_copies(tonumber(args.lanes))
 
-for lane = 0, tonumber(args.lanes) - 1 do
-  waiting = waiting + redis.call('ZCARD', prefix .. lane)
-  bytes = bytes + (redis.call('MEMORY', 'USAGE', prefix .. lane) or 0)
-end
-for _, copy in ipairs(args.copies) do added = added + #copy.member end
-local room = math.max(0, tonumber(args.max_copies) - waiting)
-if bytes + added > tonumber(args.max_bytes) then room = 0 end
+local bytes_before = bytes
 for _, copy in ipairs(args.copies) do
-  local key = prefix .. copy.lane
+  local key = key_of_lane(copy.lane)
   if not redis.call('ZSCORE', key, copy.member) then
+    local bytes_after = bytes + memory_of_copy(copy.member)
+    local has_room = dropped == 0 and waiting < max_copies and bytes_after <= max_bytes
     -- The reply is a number, or a table with an error if Redis is full.
-    local is_added = room > 0 and type(redis.pcall('ZADD', key, copy.score, copy.member)) == 'number'
-    if is_added then
-      room = room - 1
+    if has_room and type(redis.pcall('ZADD', key, copy.score, copy.member)) == 'number' then
+      waiting, bytes = waiting + 1, bytes_after
     else
-      room, dropped = 0, dropped + 1
+      dropped = dropped + 1
     end
   end
 end
+if bytes > bytes_before then redis.call('HSET', forward_totals_key, 'bytes', bytes) end
 if dropped > 0 then
   redis.call('DEL', HASH_TAG)  -- deletes nothing: after a first write Redis refuses no other write
-  redis.call('HINCRBY', totals_key, 'dropped_full', dropped)
+  redis.call('HINCRBY', forward_totals_key, 'dropped_full', dropped)
 end
 return reply({dropped = dropped})

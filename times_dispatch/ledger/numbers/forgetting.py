@@ -143,7 +143,7 @@ class NumberForgetting:
                 copies = [{"lane": lane, "member": member} for member in matches]
                 if copies:
                     reply = await self._remove_copies(
-                        FORWARD, count=ForwardCount.FORGOTTEN.value, lanes=LANES, before_ms=0, copies=copies
+                        FORWARD, count=ForwardCount.FORGOTTEN.value, lanes=LANES, before_ms=0, max_old=0, copies=copies
                     )
                     removed += int(reply["removed"])
                 first += len(members) - len(matches)

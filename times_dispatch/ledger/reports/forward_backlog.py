@@ -38,7 +38,7 @@ class ForwardBacklog(msgspec.Struct, frozen=True, kw_only=True):
 
     events: int = 0
     bytes: int = 0
-    """The memory of the queue, as Redis estimates it."""
+    """The memory of the waiting events. Events that an earlier version queued count only when a later event comes."""
     oldest_s: float = 0.0
     """For how long the oldest event has been waiting, in seconds."""
     totals: dict[str, int] = {}
@@ -55,6 +55,8 @@ def lane_keys() -> list[str]:
     return _LANE_KEYS
 
 
+_BYTES: Final = b"bytes"
+"""The field of the totals with the memory of the waiting events."""
 _LANE_KEYS: Final = [f"{FORWARD_LANE}:{lane}" for lane in range(LANES)]
 
 
@@ -64,14 +66,13 @@ async def read_forward_backlog(redis: Redis) -> ForwardBacklog:
         pipe.hgetall(FORWARD_TOTALS)
         for key in _LANE_KEYS:
             pipe.zcard(key)
-            pipe.memory_usage(key)
             pipe.zrange(key, 0, 0, withscores=True)
         pipe.time()
         totals, *lanes, (seconds, _) = await pipe.execute()
-    oldest: list[Any] = [first[0][1] for first in lanes[2::3] if first]
+    oldest: list[Any] = [first[0][1] for first in lanes[1::2] if first]
     return ForwardBacklog(
-        events=sum(lanes[::3]),
-        bytes=sum(size or 0 for size in lanes[1::3]),
+        events=sum(lanes[::2]),
+        bytes=int(totals.pop(_BYTES, 0)),
         oldest_s=max(0.0, int(seconds) - min(oldest) / 1000) if oldest else 0.0,
         totals={name.decode(): int(number) for name, number in totals.items()},
     )
