@@ -635,7 +635,10 @@ class WatchedField(StrEnum):
     LIVE = "live"
     """The campaigns that were live at the last check, by sender; JSON."""
     ENDED = "ended"
-    """The ended campaigns that were created in the minute before the last check, by sender; JSON."""
+    """The ended campaigns that were created since ``ended_since_ms``, by sender; JSON."""
+    ENDED_SINCE_MS = "ended_since_ms"
+    """A day before the last check; missing after a check by an earlier version, which took a minute before the check.
+    """
 
 
 class CodeOrigin(StrEnum):
