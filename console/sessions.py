@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-from console.formats import Preferences, NumberForm, Theme
+from console.formats import NumberForm, Preferences, Theme
 from times_dispatch.console_users import ConsoleUser
 
 SESSION_COOKIE: Final = "__Host-dispatch-console"

@@ -1,6 +1,6 @@
 from typing import Any
 
-from console.formats import Preferences, NumberForm, Theme
+from console.formats import NumberForm, Preferences, Theme
 from console.sessions import choose_preferences, csrf_token, is_csrf_token, log_in, log_out, preferences_of, user_of
 from times_dispatch.console_users import ConsoleRole, ConsoleUser
 

@@ -478,8 +478,8 @@ class CampaignField(StrEnum):
     ARCHIVE_SENT_DAYS = "archive_sent_days"
     """The ``sent_days`` of an archived campaign; missing if an earlier version created, sent or archived some of it."""
     ARCHIVE_CODES = "archive_codes"
-    """The codes of an archived campaign's messages: ``<state>:<code>``, with the letter of a ``MessageState``, joined by
-    blanks; missing if an earlier version archived the campaign.
+    """The codes of an archived campaign's messages: ``<state>:<code>``, with the letter of a ``MessageState``, and
+    blanks between them; missing if an earlier version archived the campaign.
     """
     ARCHIVE_BATCHES = "archive_batches"
     """Counter: batches of an archived campaign that are still to be deleted; missing when nothing is left to delete."""
