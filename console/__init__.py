@@ -1,4 +1,4 @@
-"""The console: pages on which people see campaigns and steer them, ``python -m console``.
+"""The console: pages on which people see and control campaigns, ``python -m console``.
 
 Requests of browsers come in, and HTML goes out: ``application`` has the routes, ``access`` checks login, role and CSRF
 token before each page (``pages/``), and ``rendering`` fills the templates of ``html/`` with charts (``charts/``). The

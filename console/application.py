@@ -46,7 +46,7 @@ from times_dispatch.settings.model import Settings
 log = structlog.get_logger(__name__)
 
 _COOKIE_LASTS_S = 30 * 24 * 3600
-"""The cookie also keeps the look. The settings say how long a login lasts."""
+"""The cookie also keeps the preferences of the person. The settings say how long a login lasts."""
 
 
 def make_resources(

@@ -36,7 +36,7 @@ class NumberForm(StrEnum):
     """1,234,567 and 2026-11-08 14:05."""
 
 
-class Look(msgspec.Struct, frozen=True):
+class Preferences(msgspec.Struct, frozen=True):
     """The theme and the form of numbers that a person chose."""
 
     theme: Theme = Theme.AUTO

@@ -86,7 +86,7 @@ def linked(text: str) -> Markup:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value for a page: foreign text must not steer the direction of the text around it."""
+    """Return a value for a page: foreign text must not change the direction of the text around it."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value)
     return "" if value is None else value

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-from console.formats import Look, NumberForm, Theme
+from console.formats import NumberForm, Preferences, Theme
 from times_dispatch.console_users import ConsoleUser
 
 SESSION_COOKIE: Final = "__Host-dispatch-console"
@@ -29,7 +29,7 @@ def log_in(session: SessionData, user: ConsoleUser, *, now_s: float) -> None:
 
 
 def log_out(session: SessionData) -> None:
-    """End the login of a session, and keep the look that the person chose."""
+    """End the login of a session, and keep the preferences that the person chose."""
     for name in (_USER, _STAMP, _SINCE, _CSRF):
         session.pop(name, None)
 
@@ -73,15 +73,15 @@ def is_csrf_token(session: Mapping[str, Any], given: str) -> bool:
     return secrets.compare_digest(_xor(decoded[:_TOKEN_BYTES], decoded[_TOKEN_BYTES:]), expected)
 
 
-def look_of(session: Mapping[str, Any]) -> Look:
-    """Return the look that the person chose, or the default."""
+def preferences_of(session: Mapping[str, Any]) -> Preferences:
+    """Return the preferences that the person chose, or the default."""
     try:
-        return Look(Theme(session.get(_THEME, Theme.AUTO)), NumberForm(session.get(_FORM, NumberForm.INDIA)))
+        return Preferences(Theme(session.get(_THEME, Theme.AUTO)), NumberForm(session.get(_FORM, NumberForm.INDIA)))
     except ValueError:
-        return Look()
+        return Preferences()
 
 
-def choose_look(session: SessionData, *, theme: str = "", form: str = "") -> None:
+def choose_preferences(session: SessionData, *, theme: str = "", form: str = "") -> None:
     """Keep a theme, a form of numbers, or both; an unknown value changes nothing."""
     if theme in set(Theme):
         session[_THEME] = theme

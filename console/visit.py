@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from console.formats import Formats, Look, day_typed
+from console.formats import Formats, Preferences, day_typed
 from console.live.hub import LiveHub
 from console.login_limits import LoginLimits
 from console.now_data import NowData
 from console.rendering import Renderer
-from console.sessions import csrf_token, look_of
+from console.sessions import csrf_token, preferences_of
 from console.shared_reading import SharedReading
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers
@@ -98,14 +98,14 @@ class Visit:
         return self.resources.settings
 
     @property
-    def look(self) -> Look:
-        """The look that the person chose."""
-        return look_of(self.request.session)
+    def preferences(self) -> Preferences:
+        """The preferences of the person."""
+        return preferences_of(self.request.session)
 
     @property
     def formats(self) -> Formats:
         """The formats of this page."""
-        return Formats(self.look.form, now_s=self.resources.clock.time())
+        return Formats(self.preferences.form, now_s=self.resources.clock.time())
 
     @property
     def actor(self) -> str:
@@ -166,7 +166,7 @@ class Visit:
             template,
             visit=self,
             user=self.user,
-            look=self.look,
+            preferences=self.preferences,
             f=self.formats,
             csrf=csrf_token(session),
             path=url.path,

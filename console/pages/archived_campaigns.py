@@ -11,6 +11,7 @@ from console.visit import Visit
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.campaigns.pages import CampaignFilter
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.states import MessageState
 
 ARCHIVED: Final = "archived"
 """The word for these campaigns in the filter of states."""
@@ -58,7 +59,13 @@ def _fits(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
         and wanted.since_ms <= stub.created_ms <= wanted.until_ms
         and wanted.template in {"", stub.template}
         and (not wanted.is_by_sending or _has_sent(stub, wanted))
+        and (wanted.reason is None or _may_have_code(stub, *wanted.reason))
     )
+
+
+def _may_have_code(stub: ArchiveStub, state: MessageState, code: int) -> bool:
+    """Return whether messages of a campaign have a code; if an earlier version archived the campaign, they may."""
+    return stub.codes is None or f"{state}:{code}" in stub.codes
 
 
 def _has_sent(stub: ArchiveStub, wanted: CampaignFilter) -> bool:

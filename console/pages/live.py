@@ -27,7 +27,7 @@ async def follow_now(visit: Visit) -> Response:
     """Send the pieces of the page Now that change."""
     # A little sooner than pages need a new reading, so that a timer that ends too early skips no reading.
     read = partial(visit.resources.now_data.get, max_age_s=EVERY_S / 2)
-    return _stream(visit, "now", read, partial(now_pieces, visit), kind=visit.look.form)
+    return _stream(visit, "now", read, partial(now_pieces, visit), kind=visit.preferences.form)
 
 
 async def follow_campaign(visit: Visit) -> Response:
@@ -35,7 +35,7 @@ async def follow_campaign(visit: Visit) -> Response:
     campaign = CampaignId(visit.request.path_params["campaign"])
     read = partial(read_campaign, visit.redis, campaign, clock=visit.resources.clock)
     await read()  # an unknown campaign is a 404, and not an empty stream
-    kind = visit.look.form, visit.may(ConsoleRole.OPERATOR)
+    kind = visit.preferences.form, visit.may(ConsoleRole.OPERATOR)
     return _stream(visit, f"campaign:{campaign}", read, partial(campaign_pieces, visit), kind=kind)
 
 

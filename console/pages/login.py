@@ -8,7 +8,7 @@ import structlog
 from starlette.responses import Response
 
 from console.access import action, address_of, page
-from console.sessions import choose_look, log_in, log_out
+from console.sessions import choose_preferences, log_in, log_out
 from console.visit import Visit
 from times_dispatch.console_users import MAX_PASSWORD
 from times_dispatch.http_server.server_load import grouped
@@ -58,9 +58,9 @@ async def end_login(visit: Visit) -> Response:
     return visit.redirect("/login")
 
 
-async def keep_look(visit: Visit) -> Response:
+async def keep_preferences(visit: Visit) -> Response:
     """Keep the theme or the form of numbers that a person chose, and go back to the page."""
-    choose_look(visit.request.session, theme=visit.field("theme"), form=visit.field("form"))
+    choose_preferences(visit.request.session, theme=visit.field("theme"), form=visit.field("form"))
     return visit.redirect(safe_path(visit.field("back")))
 
 
@@ -86,5 +86,5 @@ ROUTES = (
     page("/login", show_login, role=None),
     action("/login", check_login, role=None),
     action("/logout", end_login, role=None),
-    action("/look", keep_look, role=None),
+    action("/preferences", keep_preferences, role=None),
 )

@@ -7,7 +7,7 @@ from tests.kit.console import NAMES, PASSWORD, Browser, ConsoleRig, signed
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.console_users import ConsoleRole, write_users
 
-OPEN = {"/login", "/health", "/logout", "/look"}
+OPEN = {"/login", "/health", "/logout", "/preferences"}
 """Addresses that need no login: they neither show nor change anything in the ledger."""
 
 
@@ -50,13 +50,13 @@ async def test_every_post_needs_the_token_of_the_session(rig: ConsoleRig, owner:
 
 async def test_a_post_of_another_site_is_refused_also_with_a_token(owner: Browser) -> None:
     await owner.get("/")
-    assert (await owner.post("/look", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
-    assert (await owner.post("/look", headers={"Sec-Fetch-Site": "same-origin"})).status_code == 303
+    assert (await owner.post("/preferences", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
+    assert (await owner.post("/preferences", headers={"Sec-Fetch-Site": "same-origin"})).status_code == 303
 
 
 async def test_a_form_that_is_too_long_is_refused(owner: Browser) -> None:
     await owner.get("/")
-    assert (await owner.post("/look", {"back": "x" * 20_000})).status_code == 413
+    assert (await owner.post("/preferences", {"back": "x" * 20_000})).status_code == 413
 
 
 async def test_no_action_is_left_to_viewers(rig: ConsoleRig, viewer: Browser, redis: object) -> None:

@@ -1,7 +1,7 @@
 from typing import Any
 
-from console.formats import Look, NumberForm, Theme
-from console.sessions import choose_look, csrf_token, is_csrf_token, log_in, log_out, look_of, user_of
+from console.formats import NumberForm, Preferences, Theme
+from console.sessions import choose_preferences, csrf_token, is_csrf_token, log_in, log_out, preferences_of, user_of
 from times_dispatch.console_users import ConsoleRole, ConsoleUser
 
 ASHA = ConsoleUser(name="asha", role=ConsoleRole.VIEWER, password="a hash")
@@ -56,9 +56,9 @@ def test_a_login_changes_the_token() -> None:
 def test_a_logout_keeps_the_look() -> None:
     session = dict[str, Any]()
     log_in(session, ASHA, now_s=1_000)
-    choose_look(session, theme="dark", form="international")
-    choose_look(session, theme="pink", form="")
+    choose_preferences(session, theme="dark", form="international")
+    choose_preferences(session, theme="pink", form="")
     log_out(session)
     assert _user(session) is None
-    assert look_of(session) == Look(Theme.DARK, NumberForm.INTERNATIONAL)
-    assert look_of({"theme": "pink"}) == Look()
+    assert preferences_of(session) == Preferences(Theme.DARK, NumberForm.INTERNATIONAL)
+    assert preferences_of({"theme": "pink"}) == Preferences()

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.alerts.counts import CountsReader, ProviderCounts
+from times_dispatch.alerts.decisions import KEPT_WITHOUT_NOTIFICATION_S
 from times_dispatch.ledger.campaigns.live_campaigns import LiveCampaign, LiveCampaigns
 from times_dispatch.ledger.errors import CampaignDamaged, is_transient
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key
@@ -27,9 +28,10 @@ from times_dispatch.ledger.states import CampaignState
 log = structlog.get_logger(__name__)
 
 _COMPLAINTS_EVERY_MS: Final = 60_000
-_OVERLAP_MS: Final = 60_000
+_ENDED_WITHIN_MS: Final = int(KEPT_WITHOUT_NOTIFICATION_S * 1000)
 """A campaign may be unknown although it was created this long before the last observation by Redis' clock, because the
-clock may have been set back since then."""
+clock may have been set back since then.
+"""
 _AT_ONCE: Final = 1_000
 """The number of campaigns whose budgets are read in one round trip."""
 
@@ -87,7 +89,7 @@ class Observer:
 
         Exactly one observation contains a finished campaign: the first observation that finds the campaign finished.
         The very first observation contains no finished campaign. After Redis' clock was set back by more than a
-        minute, or after an upgrade, an observation may contain a campaign again that an earlier one contained.
+        day, or after an upgrade, an observation may contain a campaign again that an earlier one contained.
 
         Args:
             before: the state from the last observation.
@@ -106,7 +108,9 @@ class Observer:
         for campaign in live:
             watched.setdefault(campaign.plan.sender, []).append(campaign.id)
         # Read after the live campaigns: a campaign that ends between both reads was live at this observation.
-        ended = await self._ended(names, min(before.until_ms or now_ms, now_ms) - _OVERLAP_MS)
+        ended_since_ms = now_ms - _ENDED_WITHIN_MS
+        unknown_since_ms = before.ended_since_ms if before.ended_since_ms <= now_ms else ended_since_ms
+        ended = await self._ended(names, min(unknown_since_ms, ended_since_ms))
         return Observation(
             now_ms=now_ms,
             processes=processes,
@@ -119,11 +123,14 @@ class Observer:
             budgets=await self._budgets(live),
             counts=await self._read_counts(now_ms / 1000),
             complaints=await self._read_complaints(names, now_ms),
-            finished=await self._finished(names, before, live, ended) if before.until_ms else [],
+            finished=await self._finished(names, before, live, _since(ended, unknown_since_ms))
+            if before.until_ms
+            else [],
             watched=Watched(
                 until_ms=now_ms,
                 live={sender: sorted(ids) for sender, ids in sorted(watched.items())},
-                ended=_since(ended, now_ms - _OVERLAP_MS),
+                ended=_ids(_since(ended, ended_since_ms)),
+                ended_since_ms=ended_since_ms,
             ),
         )
 
@@ -200,13 +207,17 @@ class Observer:
         return finished
 
 
-def _since(ended: Ended, since_ms: int) -> dict[SenderId, list[CampaignId]]:
-    """Return the ended campaigns that were created since a time; senders without one are missing."""
-    chosen = {
-        sender: sorted(campaign for campaign, created_ms in campaigns.items() if created_ms >= since_ms)
-        for sender, campaigns in sorted(ended.items())
+def _since(ended: Ended, since_ms: int) -> Ended:
+    """Return the ended campaigns that were created since a time."""
+    return {
+        sender: {campaign: created_ms for campaign, created_ms in campaigns.items() if created_ms >= since_ms}
+        for sender, campaigns in ended.items()
     }
-    return {sender: campaigns for sender, campaigns in chosen.items() if campaigns}
+
+
+def _ids(ended: Ended) -> dict[SenderId, list[CampaignId]]:
+    """Return the ids of campaigns in order; senders without a campaign are missing."""
+    return {sender: sorted(campaigns) for sender, campaigns in sorted(ended.items()) if campaigns}
 
 
 def _budget_use(reply: Any) -> BudgetUse:

@@ -5,7 +5,7 @@ ArchiveError
 ├── ArchiveKeyMissing   the key that opens the archive is not given, or is another key
 ├── ArchiveErased       the key of the archive is destroyed
 ├── ArchiveDamaged      a file of the archive is missing, changed or cut
-└── ForgettingUnfinished  a number cannot be forgotten wholly yet
+└── ForgettingUnfinished  a number cannot be forgotten completely yet
 
 CampaignDamaged
 └── ArchivedCampaignUnreadable  the entry of a list for a campaign whose archive cannot be read

@@ -129,7 +129,7 @@ class ArchiveFolder:
         self.delete(archive, name)
         with self._refusals(archive, f"a copy of {name}, which a writer that died has left,"):
             if self._local:
-                self._local.clean(archive, wholly=name)
+                self._local.clean(archive, file=name)
 
     def delete(self, archive: str, name: str) -> None:
         """Delete a file, if the file exists, and unfinished files that writers of this campaign have left."""

@@ -76,10 +76,10 @@ class LocalStorage:
             os.unlink(name, dir_fd=at)
             os.fsync(at)
 
-    def clean(self, folder: str, *, wholly: str = "") -> int:
+    def clean(self, folder: str, *, file: str = "") -> int:
         """Delete unfinished files, whose writers died; return the number of deleted files.
 
-        A file of another user is left alone. If such a file is an unfinished copy of the file *wholly*, PermissionError
+        A file of another user is left alone. If such a file is an unfinished copy of *file*, PermissionError
         is raised.
         """
         cleaned = 0
@@ -87,12 +87,12 @@ class LocalStorage:
             for name in sorted(each for each in self._names(at) if each.endswith(NOT_RENAMED)):
                 try:
                     # NFS locks only files that are open for writing
-                    with os.fdopen(os.open(name, _LOCKED, dir_fd=at), "rb+", buffering=0) as file:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    with os.fdopen(os.open(name, _LOCKED, dir_fd=at), "rb+", buffering=0) as unfinished:
+                        fcntl.flock(unfinished, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         os.unlink(name, dir_fd=at)
                     cleaned += 1
                 except OSError as error:
-                    is_copy = bool(wholly) and name.startswith(f"{wholly}.") and error.errno in _NO_RIGHTS
+                    is_copy = bool(file) and name.startswith(f"{file}.") and error.errno in _NO_RIGHTS
                     if is_copy or error.errno not in _LEFT_ALONE:
                         raise
             if cleaned:

@@ -74,6 +74,8 @@ class ArchiveStub(NamedTuple):
     ended_ms: int
     sent_days: str = ""
     """The field ``archive_sent_days``; empty if an earlier version created, sent or archived some of the campaign."""
+    codes: frozenset[str] | None = None
+    """The field ``archive_codes``; None if an earlier version archived the campaign."""
 
 
 async def missing_campaign(redis: Redis, sender: SenderId, campaign: CampaignId) -> LedgerError:
@@ -260,6 +262,7 @@ class ArchiveStates:
             CampaignField.ARCHIVE_TEMPLATE,
             CampaignField.ARCHIVE_ENDED_MS,
             CampaignField.ARCHIVE_SENT_DAYS,
+            CampaignField.ARCHIVE_CODES,
         )
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in campaigns:
@@ -268,7 +271,7 @@ class ArchiveStates:
                 pipe.zscore(sender_key(sender, SenderKey.ERASED), campaign)
             replies = await pipe.execute()
         stubs = list[ArchiveStub]()
-        for (campaign, sender), fields, *created in zip(
+        for (campaign, sender), (*fields, codes), *created in zip(
             campaigns, replies[::3], replies[1::3], replies[2::3], strict=True
         ):
             state, operation, folder, name, template, ended_ms, sent_days = (text(field or b"") for field in fields)
@@ -286,6 +289,7 @@ class ArchiveStates:
                         created_ms=created_ms,
                         ended_ms=int(ended_ms or 0),
                         sent_days=sent_days,
+                        codes=None if codes is None else frozenset(text(codes).split()),
                     )
                 )
         return stubs

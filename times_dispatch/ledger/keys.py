@@ -478,6 +478,10 @@ class CampaignField(StrEnum):
     """When an archived campaign was finished or cancelled."""
     ARCHIVE_SENT_DAYS = "archive_sent_days"
     """The ``sent_days`` of an archived campaign; missing if an earlier version created, sent or archived some of it."""
+    ARCHIVE_CODES = "archive_codes"
+    """The codes of an archived campaign's messages: ``<state>:<code>``, with the letter of a ``MessageState``, and
+    blanks between them; missing if an earlier version archived the campaign.
+    """
     ARCHIVE_BATCHES = "archive_batches"
     """Counter: batches of an archived campaign that are still to be deleted; missing when nothing is left to delete."""
     TEMPLATE = "template"
@@ -632,7 +636,10 @@ class WatchedField(StrEnum):
     LIVE = "live"
     """The campaigns that were live at the last check, by sender; JSON."""
     ENDED = "ended"
-    """The ended campaigns that were created in the minute before the last check, by sender; JSON."""
+    """The ended campaigns that were created since ``ended_since_ms``, by sender; JSON."""
+    ENDED_SINCE_MS = "ended_since_ms"
+    """A day before the last check; missing after a check by an earlier version, which took a minute before the check.
+    """
 
 
 class CodeOrigin(StrEnum):

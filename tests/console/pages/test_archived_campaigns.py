@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from tests.kit.archive import ended_campaign, retention
 from tests.kit.console import Browser, text_of_page
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.states import MessageState
 
 
 async def test_an_archived_campaign_is_listed_and_shows_its_counters(
@@ -55,6 +57,27 @@ async def test_archived_campaigns_are_found_by_day_provider_and_template_of_send
     await redis.hdel(f"{{{SENDER}}}:c:{CAMPAIGN}", "archive_sent_days")
     assert link in await listed(f"sent_since={today}&provider={PROVIDER}")
     assert link not in await listed("sent_until=2020-01-01")
+
+
+async def test_archived_campaigns_are_found_by_the_codes_of_their_messages(
+    viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
+) -> None:
+    await ended_campaign(ledger)
+    key = f"{{{SENDER}}}:c:{CAMPAIGN}"
+    fields = {text(field) for field in await redis.hkeys(f"{key}:statistics")}
+    codes = {field for field in fields if re.fullmatch("[a-z]:[0-9]+", field)}
+    await redis.hset(f"{key}:statistics", "f:909", "0")  # the messages were delivered after all
+    await retention(redis, tmp_path / "archive").run()
+    assert set(text(await redis.hget(key, "archive_codes")).split()) == codes
+    link, query = f'href="/campaigns/{CAMPAIGN}"', "state=archived&reason="
+    states = {state.value: state.label for state in MessageState}
+    for letter, _, code in (each.partition(":") for each in codes):
+        assert link in (await viewer.get(f"/campaigns?{query}{states[letter]}:{code}")).text
+        assert link not in (await viewer.get(f"/campaigns?{query}{states[letter]}:9{code}")).text
+    assert link not in (await viewer.get(f"/campaigns?{query}delivered:{code}")).text
+    # The messages of a campaign that an earlier version archived may have each code.
+    await redis.hdel(key, "archive_codes")
+    assert link in (await viewer.get(f"/campaigns?{query}delivered:{code}")).text
 
 
 async def test_a_list_by_days_of_sending_leads_to_the_archived_campaigns_of_these_days(

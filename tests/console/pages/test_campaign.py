@@ -32,7 +32,7 @@ async def stats(redis_url: str, *arguments: str) -> dict[str, Any]:
 
 async def in_international_form(browser: Browser) -> Browser:
     await browser.get("/")
-    await browser.post("/look", {"form": "international", "back": "/"})
+    await browser.post("/preferences", {"form": "international", "back": "/"})
     return browser
 
 

@@ -41,7 +41,7 @@ async def test_after_a_logout_the_old_page_is_closed_and_the_look_stays(rig: Con
     await browser.get("/login")
     await browser.post("/login", {"name": "vera", "password": PASSWORD})
     await browser.get("/")
-    await browser.post("/look", {"theme": "dark", "form": "international", "back": "/"})
+    await browser.post("/preferences", {"theme": "dark", "form": "international", "back": "/"})
     assert 'data-theme="dark"' in (await browser.get("/")).text
     assert (await browser.post("/logout")).headers["location"] == "/login"
     assert (await browser.get("/")).status_code == 303

@@ -104,7 +104,7 @@ async def test_a_campaign_that_is_created_after_the_clock_was_set_back_is_seen(r
         assert [view.id for view in (await look(redis, before.watched)).finished] == [campaign]
 
 
-@pytest.mark.parametrize("set_by_s", [-50, -3])
+@pytest.mark.parametrize("set_by_s", [-20 * 3_600, -600, -50, -3])
 async def test_a_campaign_of_the_time_that_came_twice_is_seen_once_after_the_clock_was_set_back(
     redis: Redis, set_by_s: int
 ) -> None:
@@ -114,10 +114,23 @@ async def test_a_campaign_of_the_time_that_came_twice_is_seen_once_after_the_clo
         await clock.set_ahead(set_by_s)
         campaign = await ledger.submit()
         await ledger.send_all(b"r")
-        await clock.set_ahead(5)  # the time of the last observation has passed again
+        await clock.set_ahead(5)  # the process was down until the time of the last observation had passed again
         now = await look(redis, before.watched)
         assert [view.id for view in now.finished] == [campaign]
         assert (await look(redis, now.watched)).finished == []
+
+
+@pytest.mark.parametrize("set_by_s", [-3_600, -50, 3_600])
+async def test_a_campaign_that_was_seen_is_not_seen_again_after_the_clock_was_set(redis: Redis, set_by_s: int) -> None:
+    with moved_clock(redis) as clock:
+        ledger = Ledger(redis)
+        first = await look(redis, Watched())
+        campaign = await ledger.submit()
+        await ledger.send_all(b"r")
+        second = await look(redis, first.watched)
+        await clock.set_ahead(set_by_s)
+        third = await look(redis, second.watched)
+        assert [[view.id for view in now.finished] for now in (second, third)] == [[campaign], []]
 
 
 async def test_complaints_and_budgets_are_seen(ledger: Ledger) -> None:

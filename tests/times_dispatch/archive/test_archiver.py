@@ -93,6 +93,7 @@ async def test_of_an_archived_campaign_only_a_stub_stays_in_redis(ledger: Ledger
         "archive_name",
         "archive_template",
         "archive_sent_days",
+        "archive_codes",
         "archive_ended_ms",
     }
 

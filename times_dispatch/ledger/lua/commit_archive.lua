@@ -29,6 +29,8 @@ if not campaign.archive then return reply({status = 'no_campaign'}) end
 if campaign.archive_operation ~= args.operation then return reply({status = 'taken'}) end
 if campaign.archive ~= 'archiving' then return reply({status = 'archived'}) end
 if digest_of_counters(campaign_key) ~= args.digest then return reply({status = 'changed'}) end
+local amounts, statistics = {}, redis.call('HGETALL', key_of_statistics(campaign_key))
+for position = 1, #statistics, 2 do amounts[statistics[position]] = tonumber(statistics[position + 1]) end
 local small_keys = {campaign_key}
 for _, name in ipairs({'codes', 'statistics', 'redo', 'failures', 'recent_push', 'recent_report', 'number_sample'}) do
   small_keys[#small_keys + 1] = campaign_key .. ':' .. name
@@ -36,7 +38,8 @@ end
 redis.call('UNLINK', unpack(small_keys))
 redis.call('HSET', campaign_key, 'archive', 'archived', 'archive_operation', args.operation, 'archive_folder',
   args.folder, 'archive_name', args.name, 'archive_template', args.template, 'archive_batches', campaign.batches,
-  'archive_ended_ms', campaign.finished_ms or campaign.last_sent_ms or campaign.created_ms)
+  'archive_ended_ms', campaign.finished_ms or campaign.last_sent_ms or campaign.created_ms, 'archive_codes',
+  codes_among(amounts))
 if campaign.sent_days_until_ms == (campaign.last_sent_ms or '0') then
   redis.call('HSET', campaign_key, 'archive_sent_days', campaign.sent_days)
 end

@@ -1,4 +1,4 @@
--- uses: names keys memory rollups trail
+-- uses: names keys memory rollups archive trail
 --
 -- Restore the data that Redis keeps of an archived campaign, after Redis lost all data. Safe to repeat: a campaign that
 -- Redis already has does not change.
@@ -26,15 +26,16 @@ if redis.call('EXISTS', campaign_key) == 1 then return reply({is_restored = 0}) 
 redis.call('HSET', campaign_key, 'archive', args.state, 'archive_operation', args.operation, 'archive_folder',
   args.folder, 'archive_name', args.name, 'archive_template', args.template, 'archive_ended_ms', args.ended_ms)
 redis.call('ZADD', key_of_sender(args.state), args.created_ms, args.campaign)
-local indexed, sent_days = '', ''
+local indexed, sent_days, amounts = '', '', {}
 for _, counter in ipairs(args.counters) do
   redis.call('HINCRBY', statistics_prefix .. counter.member, counter.field, counter.amount)
+  amounts[counter.field] = (amounts[counter.field] or 0) + tonumber(counter.amount)
   if counter.member ~= indexed then
     indexed = counter.member
     index_rollup(statistics_prefix .. indexed, indexed, tonumber(counter.day))
     sent_days = sent_days .. ' ' .. string.match(indexed, '^%d+:[^:]+')
   end
 end
-redis.call('HSET', campaign_key, 'archive_sent_days', sent_days)
+redis.call('HSET', campaign_key, 'archive_sent_days', sent_days, 'archive_codes', codes_among(amounts))
 note_in_trail(args.trail)
 return reply({is_restored = 1})

@@ -125,7 +125,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """The time of the last check, by Redis' clock; 0 if there was none."""
     live: dict[SenderId, list[CampaignId]] = {}
     ended: dict[SenderId, list[CampaignId]] = {}
-    """The ended campaigns that were created in the minute before the check, or in the future."""
+    """The ended campaigns that were created since ``ended_since_ms``, or in the future."""
+    ended_since_ms: int = 0
 
 
 class AlertsKept(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,13 +174,20 @@ class AlertChange(NamedTuple):
 
     @classmethod
     def of_watched(cls, before: Watched, now: Watched) -> list["AlertChange"]:
-        """Write the time of the last check; write its campaigns only if they changed."""
-        changes = [cls("watched", WatchedField.UNTIL_MS, str(now.until_ms).encode())]
+        """Write the times of the last check; write its campaigns only if they changed."""
+        changes = [
+            cls("watched", WatchedField.UNTIL_MS, str(now.until_ms).encode()),
+            cls("watched", WatchedField.ENDED_SINCE_MS, str(now.ended_since_ms).encode()),
+        ]
         if now.live != before.live:
             changes.append(cls("watched", WatchedField.LIVE, msgspec.json.encode(now.live)))
         if now.ended != before.ended:
             changes.append(cls("watched", WatchedField.ENDED, msgspec.json.encode(now.ended)))
         return changes
+
+
+_EARLIER_MS: Final = 60_000
+"""An earlier version kept the ended campaigns that were created in this time before the check."""
 
 
 async def read_target_states(redis: Redis) -> dict[str, TargetState]:
@@ -245,13 +253,14 @@ def _decoded(replies: dict[Any, bytes], kind: Any) -> dict[str, Any]:
 
 
 def _watched(reply: dict[bytes, bytes]) -> Watched:
-    fields = (WatchedField.UNTIL_MS, WatchedField.LIVE, WatchedField.ENDED)
-    until_ms, live, ended = (reply.get(field.value.encode()) for field in fields)
+    fields = (WatchedField.UNTIL_MS, WatchedField.LIVE, WatchedField.ENDED, WatchedField.ENDED_SINCE_MS)
+    until_ms, live, ended, ended_since_ms = (reply.get(field.value.encode()) for field in fields)
     try:
         return Watched(
             until_ms=int(until_ms or 0),
             live=msgspec.json.decode(live or b"{}", type=dict[SenderId, list[CampaignId]]),
             ended=msgspec.json.decode(ended or b"{}", type=dict[SenderId, list[CampaignId]]),
+            ended_since_ms=int(ended_since_ms or int(until_ms or 0) - _EARLIER_MS),
         )
     except (ValueError, msgspec.MsgspecError):
         return Watched()

@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.keys import ALERTS, ALERTS_OPEN
+from times_dispatch.ledger.keys import ALERTS, ALERTS_OPEN, ALERTS_WATCHED
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.monitoring.alerts import (
     AlertChange,
@@ -63,12 +63,12 @@ async def test_alerts_that_ended_are_kept_newest_first_and_only_500_of_them(redi
 
 async def test_targets_and_the_last_look_are_kept_and_forgotten(redis: Redis) -> None:
     store, state = AlertStore(redis), TargetState(failing_since_ms=5, failures=1, reason="HTTP 401")
-    watched = Watched(until_ms=7, live={SenderId("TIMESM"): [CampaignId("diwali01")]})
+    watched = Watched(until_ms=7, live={SenderId("TIMESM"): [CampaignId("diwali01")]}, ended_since_ms=5)
     assert await store.keep([AlertChange.of_target("oncall", state), *AlertChange.of_watched(Watched(), watched)])
     assert (await store.read()).watched == watched
     assert await read_target_states(redis) == {"oncall": state}
-    later = Watched(until_ms=8, live=watched.live)
-    assert len(AlertChange.of_watched(watched, later)) == 1
+    later = Watched(until_ms=8, live=watched.live, ended_since_ms=6)
+    assert [change.name for change in AlertChange.of_watched(watched, later)] == ["until_ms", "ended_since_ms"]
     assert await store.keep([AlertChange.no_target("oncall"), *AlertChange.of_watched(watched, later)])
     assert (await store.read()).watched == later
     assert await read_target_states(redis) == {}
@@ -78,3 +78,8 @@ async def test_targets_and_the_last_look_are_kept_and_forgotten(redis: Redis) ->
 async def test_a_record_of_another_version_is_left_out(redis: Redis, value: bytes) -> None:
     await redis.hset(ALERTS_OPEN, "braked:a", value)
     assert (await AlertStore(redis).read()).open == {}
+
+
+async def test_after_a_check_by_an_earlier_version_the_ended_campaigns_of_a_minute_are_known(redis: Redis) -> None:
+    await redis.hset(ALERTS_WATCHED, "until_ms", "100000")
+    assert (await AlertStore(redis).read()).watched == Watched(until_ms=100_000, ended_since_ms=40_000)
