@@ -12,7 +12,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from tests.kit.tls import Certificates, TlsServer, tls_server
+from times_dispatch.ledger.cluster import topology
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
+from times_dispatch.ledger.sentinel import primary
 from times_dispatch.ledger.sentinel.primary import PrimaryFinder
 from times_dispatch.ledger.sentinel.url import parse
 
@@ -21,18 +23,28 @@ MAX_MORE_MB = 50
 TIMEOUT_S = 60.0
 """Every server here answers at once, so that only a busy machine needs much time."""
 MAX_TRIES = 20
-"""A client gives a sentinel or a node one second; on a busy machine it may give up before it reaches the attacker."""
+"""A client may fail before the attacker's thread has counted the connection."""
 _ENDLESS = b"x" * 65_536
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give sentinels and nodes a minute instead of a second, so that bytes end each endless answer, and not the time.
+
+    With a second, a client on a busy machine gives up before the attacker has answered.
+    """
+    monkeypatch.setattr(primary, "_ASK_WITHIN_S", TIMEOUT_S)
+    monkeypatch.setattr(topology, "_ANSWER_WITHIN_S", TIMEOUT_S)
 
 
 class FakeServer:
     """Answers as much of the Redis protocol as a client needs, and answers one command with chosen bytes."""
 
-    def __init__(self, replies: Mapping[str, bytes], *, goes_on: bool = False) -> None:
+    def __init__(self, replies: Mapping[str, bytes], *, goes_on: bool = False, closes: bool = False) -> None:
         self.port = 0
         self.asked = 0
         self.sent = 0
-        self._replies, self._goes_on = replies, goes_on
+        self._replies, self._goes_on, self._closes = replies, goes_on, closes
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
@@ -48,6 +60,8 @@ class FakeServer:
                         writer.write(_ENDLESS)
                         await writer.drain()
                         self.sent += len(_ENDLESS)
+                    if self._closes:
+                        break
                 else:
                     writer.write(b"+OK\r\n")
         writer.close()
@@ -91,7 +105,9 @@ STRANGE = {
 @pytest.mark.parametrize("reply", STRANGE.values(), ids=STRANGE)
 async def test_a_sentinel_that_answers_nonsense_keeps_nobody_from_the_others(reply: bytes) -> None:
     before = psutil.Process().memory_info().rss
-    async with running(FakeServer({"SENTINEL": reply})) as rogue, running(FakeServer({"SENTINEL": state()})) as honest:
+    # The rogue closes the connection, because some of the replies are incomplete.
+    attacking = FakeServer({"SENTINEL": reply}, closes=True)
+    async with running(attacking) as rogue, running(FakeServer({"SENTINEL": state()})) as honest:
         url = f"redis+sentinel://127.0.0.1:{rogue.port},127.0.0.1:{honest.port}/0?master=dispatch"
         assert await PrimaryFinder(parse(url)).address() == ("127.0.0.1", 2222)
         assert rogue.asked == 1
