@@ -125,6 +125,8 @@ def _check_files(files: dict[str, str]) -> None:
 
 def _refuse_what_is_no_file(path: str) -> None:
     """Raise ``ValueError`` for a pipe or a device, whose reading may never end; ``OSError`` if there is no file."""
+    if "\0" in path:
+        raise ValueError("has a name with a NUL")
     mode = Path(path).stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a directory raises an error anyway
         raise ValueError("is no regular file")

@@ -7,6 +7,8 @@ _DATE: Final = r"20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T](?:[01]\
 _LONG_NUMBER: Final = re.compile(rf"(?P<date>{_DATE})|(?<![+(])[+(]*+\d(?:[ ().-]{{0,2}}\d){{6,}}")
 _JOINERS: Final = "\u200c\u200d"
 """Scripts of India need these two invisible characters to write some letters; neither controls a terminal."""
+_BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that show nothing, although Unicode counts them as printable."""
 
 
 def visible(text: str) -> str:
@@ -15,9 +17,13 @@ def visible(text: str) -> str:
     The escapes are the escapes of JSON (``\n``, ``\u001b``), so that a JSON document without line breaks stays the same
     document.
     """
-    if text.isprintable():
+    if text.isprintable() and (text.isascii() or _BLANK_LETTERS.isdisjoint(text)):
         return text
-    return "".join(char if char.isprintable() or char in _JOINERS else _escape(char) for char in text)
+    return "".join(char if _is_visible(char) or char in _JOINERS else _escape(char) for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    return char.isprintable() and char not in _BLANK_LETTERS
 
 
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

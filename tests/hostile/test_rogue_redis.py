@@ -28,11 +28,11 @@ _ENDLESS = b"x" * 65_536
 class FakeServer:
     """Answers as much of the Redis protocol as a client needs, and answers one command with chosen bytes."""
 
-    def __init__(self, replies: Mapping[str, bytes], *, goes_on: bool = False) -> None:
+    def __init__(self, replies: Mapping[str, bytes], *, goes_on: bool = False, closes: bool = False) -> None:
         self.port = 0
         self.asked = 0
         self.sent = 0
-        self._replies, self._goes_on = replies, goes_on
+        self._replies, self._goes_on, self._closes = replies, goes_on, closes
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
@@ -48,6 +48,8 @@ class FakeServer:
                         writer.write(_ENDLESS)
                         await writer.drain()
                         self.sent += len(_ENDLESS)
+                    if self._closes:
+                        break
                 else:
                     writer.write(b"+OK\r\n")
         writer.close()
@@ -91,9 +93,11 @@ STRANGE = {
 @pytest.mark.parametrize("reply", STRANGE.values(), ids=STRANGE)
 async def test_a_sentinel_that_answers_nonsense_keeps_nobody_from_the_others(reply: bytes) -> None:
     before = psutil.Process().memory_info().rss
-    async with running(FakeServer({"SENTINEL": reply})) as rogue, running(FakeServer({"SENTINEL": state()})) as honest:
+    # The rogue closes the connection, because some of the replies are incomplete.
+    attacking = FakeServer({"SENTINEL": reply}, closes=True)
+    async with running(attacking) as rogue, running(FakeServer({"SENTINEL": state()})) as honest:
         url = f"redis+sentinel://127.0.0.1:{rogue.port},127.0.0.1:{honest.port}/0?master=dispatch"
-        assert await PrimaryFinder(parse(url)).address() == ("127.0.0.1", 2222)
+        assert await PrimaryFinder(parse(url), ask_within_s=TIMEOUT_S).address() == ("127.0.0.1", 2222)
         assert rogue.asked == 1
         with pytest.raises(RedisConnectionError, match="no sentinel knows a primary"):
             await PrimaryFinder(parse(f"redis+sentinel://127.0.0.1:{rogue.port}/0?master=dispatch")).address()
@@ -110,7 +114,7 @@ async def test_a_reply_without_an_end_takes_no_memory(beginning: bytes) -> None:
         running(FakeServer({"SENTINEL": state()})) as honest,
     ):
         url = f"redis+sentinel://127.0.0.1:{rogue.port},127.0.0.1:{honest.port}/0?master=dispatch"
-        assert await PrimaryFinder(parse(url)).address() == ("127.0.0.1", 2222)
+        assert await PrimaryFinder(parse(url), ask_within_s=TIMEOUT_S).address() == ("127.0.0.1", 2222)
         more_mb = (psutil.Process().memory_info().rss - before) / 1_000_000
         print(f"{beginning!r}: {rogue.sent:,} bytes sent, {more_mb:.0f} MB more")  # noqa: T201  # the figure
         assert rogue.sent < 20_000_000

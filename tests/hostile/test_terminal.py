@@ -260,7 +260,8 @@ def _make_hostile(redis: SyncRedis, campaign: str) -> None:
     )
     redis.hset("campaigns", text, "TIMESM")
     redis.sadd("{TIMESM}:live", text)
-    redis.sadd("senders", text)
+    redis.sadd("senders", text, b"\xff\xfe")
+    redis.hset("{TIMESM}:sender", b"\xff:brake", b"\xfe")
 
 
 async def _add_dead_letter(redis_url: str) -> None:

@@ -44,7 +44,8 @@ _CHOICES: Final = 4
 _MAX_UNIT: Final = 200
 _MAX_PAIRS: Final = 80
 """The maximum number of pairs of a beginning and a unit that are tried; an expression of many words has more."""
-_ENDS: Final = ("\x01!", "")
+_ENDS: Final = ("\x01!", "", " @\n")
+"""The ends of hard texts: characters that few expressions match, none, and characters that hosts and words exclude."""
 _parser: Any = importlib.import_module("re._parser")
 
 

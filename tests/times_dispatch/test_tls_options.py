@@ -60,6 +60,7 @@ def test_a_url_without_options_and_one_that_asks_for_the_check_are_fine() -> Non
         (f"{URL}?ssl_ca_certs=/nowhere/ca.pem", "the file of ssl_ca_certs cannot be read: no such file or directory"),
         (f"{URL}?ssl_ca_certs={__file__}", "the file of ssl_ca_certs holds no certificate"),
         (f"{URL}?ssl_certfile={__file__}", "the files of ssl_certfile and ssl_keyfile: one holds no certificate"),
+        (f"{URL}?ssl_ca_certs=a%00b", "the file of ssl_ca_certs has a name with a NUL"),
         (f"{URL}?ssl_keyfile=a", "has ssl_keyfile and no ssl_certfile"),
         (f"{URL}?ssl_ca_certs=a&ssl_ca_certs=b", "has an option twice"),
         ("redis://h/0?ssl_ca_certs=a", "has options for TLS, and redis:// has no TLS: write rediss:// or amqps://"),

@@ -17,6 +17,12 @@ def test_control_bidi_and_unpaired_characters_become_escapes() -> None:
     )
 
 
+def test_letters_that_show_nothing_become_escapes() -> None:
+    assert visible("a\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4b") == (
+        "a\\u115f\\u1160\\u3164\\uffa0\\u2800\\u034f\\u17b4b"
+    )
+
+
 @given(st.text())
 def test_every_text_fits_on_one_line_and_a_json_document_stays_the_same(text: str) -> None:
     assert len(visible(text).splitlines()) <= 1

@@ -333,7 +333,7 @@ UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec
 def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
     if isinstance(reply, RedisError):
         raise reply
-    return {name.decode(): value for name, value in reply.items()}
+    return {text(name): value for name, value in reply.items()}
 
 
 def _is_archived(fields: object) -> bool:

@@ -51,8 +51,8 @@ _replaced_libs = dict[str, str]()
 
 
 def text(value: object) -> str:
-    """Return a value of a reply of Redis (bytes, or a number) as text."""
-    return value.decode() if isinstance(value, bytes) else str(value)
+    """Return a value of a reply of Redis (bytes, or a number) as text; bytes that are no UTF-8 become escapes."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 @contextmanager

@@ -79,7 +79,10 @@ def unavailable_providers(sender: Mapping[str, bytes]) -> dict[str, UnavailableP
     unavailable = dict[str, UnavailableProvider]()
     silent = sender.get(SenderField.SILENT, b"").decode("utf-8", "replace").split()
     for provider in {field.partition("@")[2] for field in sender} - {""}:
-        fields = {name: sender.get(provider_field(name, provider), b"").decode() for name in ProviderField}
+        fields = {
+            name: sender.get(provider_field(name, provider), b"").decode("utf-8", "backslashreplace")
+            for name in ProviderField
+        }
         brake = fields[ProviderField.BRAKE]
         backs_off = fields[ProviderField.BACK_OFF_COUNT] not in {"", "0"}
         is_silent = provider in silent

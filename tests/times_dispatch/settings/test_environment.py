@@ -139,3 +139,12 @@ def test_an_unknown_option_of_a_url_is_a_mistake_in_one_line(mistakes: Mistakes,
 def test_two_passwords_of_redis_are_a_mistake(mistakes: Mistakes) -> None:
     lines = mistakes(DISPATCH_REDIS_URL="redis://:a@redis.example/0", DISPATCH_REDIS_PASSWORD="b")
     assert lines == ["environment: DISPATCH_REDIS_PASSWORD: DISPATCH_REDIS_URL contains a password too"]
+
+
+@pytest.mark.parametrize("database", ["zero", "0x1", "1/2", "0%00", "\u0661"])
+@pytest.mark.parametrize("name", ["DISPATCH_REDIS_URL", "DISPATCH_BROKER_URL"])
+def test_a_database_that_is_no_number_is_refused(mistakes: Mistakes, name: str, database: str) -> None:
+    (only,) = mistakes(**{name: f"redis://:hunter2@redis.example/{database}"})
+    assert only == (
+        f"environment: {name}: must have the number of a database after the host, as in redis://host:6379/0"
+    )

@@ -12,6 +12,7 @@ from redis.crc import key_slot
 
 from times_dispatch.ledger.keys import SENDERS
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.scripts import text
 
 MAX_LANES: Final = 16
 _MARK: Final = "/"
@@ -49,7 +50,7 @@ def lane_senders(header: SenderId, lanes: int) -> tuple[SenderId, ...]:
 async def known_lanes(redis: Redis, sender: SenderId) -> list[SenderId]:
     """Return the lanes in the ledger of the sender to which *sender* belongs, in their order."""
     names: Any = await redis.smembers(SENDERS)
-    return lanes_among((name.decode() for name in names), header_of(sender))
+    return lanes_among((text(name) for name in names), header_of(sender))
 
 
 def lanes_among(names: Iterable[str], header: SenderId) -> list[SenderId]:

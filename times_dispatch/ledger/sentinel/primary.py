@@ -13,7 +13,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.sentinel.bounded_parser import BoundedParser
 from times_dispatch.ledger.sentinel.url import SentinelUrl
 
-_ASK_WITHIN_S: Final = 1.0
+ASK_WITHIN_S: Final = 1.0
 """Seconds after which a sentinel that has not answered is left out."""
 _MAX_PORT: Final = 65_535
 _MAX_EPOCH: Final = 2**63 - 1
@@ -31,15 +31,17 @@ class _Answer(NamedTuple):
 class PrimaryFinder:
     """Finds the primary for the connections of one client."""
 
-    def __init__(self, url: SentinelUrl, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, url: SentinelUrl, *, clock: Clock = SYSTEM_CLOCK, ask_within_s: float = ASK_WITHIN_S) -> None:
         """Make the finder; nothing is connected yet.
 
         Args:
             url: names the sentinels and the primary.
             clock: times how long an answer is fresh.
+            ask_within_s: the seconds after which a sentinel that has not answered is left out.
         """
         self._url = url
         self._clock = clock
+        self._ask_within_s = ask_within_s
         self._latest: _Answer | None = None
         self._answered_at = 0.0
         self._asking: asyncio.Task[_Answer] | None = None
@@ -72,15 +74,15 @@ class PrimaryFinder:
     async def _ask(self, url: str) -> _Answer | None:
         sentinel = Redis.from_url(
             url,
-            socket_timeout=_ASK_WITHIN_S,
-            socket_connect_timeout=_ASK_WITHIN_S,
+            socket_timeout=self._ask_within_s,
+            socket_connect_timeout=self._ask_within_s,
             retry=Retry(NoBackoff(), 0),
             driver_info=None,  # driver info and notifications would take further round trips
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             parser_class=BoundedParser,
         )
         try:
-            async with asyncio.timeout(_ASK_WITHIN_S), sentinel:
+            async with asyncio.timeout(self._ask_within_s), sentinel:
                 state: Any = await sentinel.sentinel_master(self._url.master)
             return _answer(state)
         except (exceptions.RedisError, OSError, RuntimeError):  # uvloop raises RuntimeError while it connects

@@ -8,7 +8,7 @@ _MAX_END_BYTES: Final = 4
 _LINE_END: Final = re.compile(rb"\r?\n")
 BEGINNING: Final = b"HTTP/1."
 """The beginning of every response."""
-_STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?[ \t]*")
+_STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[0-9])[ \t]++([0-9]{3})(?:[ \t]++(.*+))?")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 

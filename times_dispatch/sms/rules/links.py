@@ -46,7 +46,7 @@ _OTHER_DOTS = re.compile("[。．｡]")
 _APP = re.compile(r"\.(?:apk|ipa|aab|xapk)\b", re.IGNORECASE)
 _COMMON_FORM = re.compile(r"(?:https?://)?(?:www\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(/[^#\\@\s]*)?")
 _ENTRY = re.compile(
-    r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\]+\.[^\s/@\\]+(?:[/?][^\s\\]*)?"
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\][^\s/@\\.]*+\.[^\s/@\\][^\s/@\\?]*+(?:[/?][^\s\\]*+)?"
     r"|(?!https?:)[A-Za-z][A-Za-z0-9+.-]*://[^\s/@\\?]+(?:[/?][^\s\\]*)?",  # a link to an app: upi://pay?
     re.IGNORECASE,
 )
