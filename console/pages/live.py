@@ -22,6 +22,8 @@ NOW_PIECES: Final = ("needs", "figures", "running", "senders", "ended", "read")
 CAMPAIGN_PIECES: Final = ("title", "states", "funnel", "retries", "course", "codes", "money", "trail")
 """The pieces of the page of a campaign that change by themselves."""
 
+_MEDIA_TYPE: Final = "text/event-stream"
+
 
 async def follow_now(visit: Visit) -> Response:
     """Send the pieces of the page Now that change."""
@@ -71,6 +73,8 @@ def _stream(
         render: makes the pieces of a page.
         kind: everything in the visit on which the pieces depend.
     """
+    if visit.request.method == "HEAD":  # the body of a stream has no end, and a response to HEAD has no body
+        return Response(media_type=_MEDIA_TYPE)
     user = visit.user
     if not visit.resources.live.has_room(user.name if user else ""):
         return PlainTextResponse("Too many live pages are open.\n", 503, {"Retry-After": "60"})
@@ -84,7 +88,7 @@ def _stream(
     events = visit.resources.live.events(
         name, read, user=user.name if user else "", kind=kind, render=render, is_allowed=is_allowed
     )
-    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(events, media_type=_MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
 
 
 ROUTES = (page("/live/now", follow_now), page("/live/campaigns/{campaign}", follow_campaign))

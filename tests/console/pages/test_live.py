@@ -91,6 +91,12 @@ async def test_an_unknown_campaign_has_no_stream(viewer: Browser) -> None:
     assert (await viewer.get("/live/campaigns/zzzzzzzz")).status_code == 404
 
 
+async def test_a_response_to_head_ends(viewer: Browser) -> None:
+    async with asyncio.timeout(60):
+        response = await viewer.http.head("/live/now")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
 async def test_a_stream_needs_a_login(rig: ConsoleRig) -> None:
     response = await rig.browser().get("/live/now")
     assert response.status_code == 401  # a stream cannot follow a redirect to a page
