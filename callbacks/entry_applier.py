@@ -50,6 +50,8 @@ _REASONS: Final = {
 """Why a report becomes a dead letter, by its effect."""
 _WITHOUT_MESSAGE: Final = frozenset(_REASONS)
 """The effects of reports that were applied to no message in Redis; such reports become dead letters."""
+_MAY_REVIVE: Final = frozenset({ReportEffect.CORRECTED, ReportEffect.DUPLICATE})
+"""The effects of the report of a delivery after a failed report, also of a report that comes a second time."""
 
 
 @dataclass(frozen=True)
@@ -239,8 +241,10 @@ class EntryApplier:
         """Note as dead the numbers that nobody has, according to the code of a failed report.
 
         A report that changes nothing counts too: the process may have died between the report's effect and this note.
-        The number of a delivered message is not dead, even if a gateway that reports each part says that one failed.
+        The number of a delivered message is not dead, even if a gateway that reports each part says that one failed,
+        and even if the report of the failure came first.
         """
+        await self._revive_numbers(applied)
         codes = self._dead_numbers.rule.codes
         results = applied.results
         indexes = [
@@ -252,6 +256,22 @@ class EntryApplier:
             numbers = await self._numbers(reports)
             dead = {number: report.code for number, report in zip(numbers, reports, strict=True) if number}
             await self._dead_numbers.add(dead)
+
+    async def _revive_numbers(self, applied: AppliedEntries) -> None:
+        """Delete the notes about dead numbers whose messages were delivered after a failed report.
+
+        A report that comes a second time counts too, for the same reason as above. At worst a number that is dead since
+        then gets one message more.
+        """
+        if _MAY_REVIVE.isdisjoint(applied.results) or not self._dead_numbers.rule.codes:
+            return
+        delivered = [
+            report
+            for report, result in zip(applied.classified.reports, applied.results, strict=True)
+            if report.kind == "delivered" and result in _MAY_REVIVE
+        ]
+        if delivered:
+            await self._dead_numbers.revive(number for number in await self._numbers(delivered) if number)
 
     async def _not_delivered(self, applied: AppliedEntries, failed: Sequence[int]) -> list[DeliveryReport]:
         """Return the failed reports whose messages do not count as delivered; *failed* has the indexes of the reports.

@@ -114,6 +114,24 @@ async def test_the_number_of_a_message_that_fails_and_is_delivered_in_one_call_i
     assert await numbers.find("919876500004") is not None
 
 
+@pytest.mark.parametrize("died_before_it_was_revived", [False, True])
+async def test_the_number_of_a_message_that_is_delivered_after_its_failed_report_is_no_longer_dead(
+    redis: Redis, sent: SentCampaign, *, died_before_it_was_revived: bool
+) -> None:
+    numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await numbers.find("919876500003") is not None
+    if died_before_it_was_revived:
+        await accept(redis, posted("delivered", row(sent.meta(3))))
+        await settle(make_reconciler(redis))
+    await accept(redis, posted("delivered", row(sent.meta(3)), row(sent.meta(5))))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await sent.count(MessageState.DELIVERED) == 2
+    assert await numbers.find("919876500003") is None
+    assert await numbers.find("919876500004") is not None
+
+
 async def test_without_stop_words_nobody_is_opted_out(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
     await settle(make_reconciler(redis, stop_words=()))

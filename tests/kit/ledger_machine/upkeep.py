@@ -66,7 +66,7 @@ class UpkeepSteps(WorkSteps):
                 message = campaign.messages[report.index]
                 if message.state == "f" or message.has_failed:  # the attempt that was known to have arrived has failed
                     self.seen.arrived.discard((name, report.index))
-            if effect is ReportEffect.APPLIED:
+            if effect in {ReportEffect.APPLIED, ReportEffect.CORRECTED}:
                 self.unproved = {key for key in self.unproved if key[:2] != (batch_key, report.index - first)}
 
     def keep_up(self, data: st.DataObject) -> None:

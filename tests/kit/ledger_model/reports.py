@@ -50,11 +50,14 @@ def apply_reports(
             message.keep_failure()
             effects[position] = ReportEffect.APPLIED
             continue
+        is_corrected = new_state == "d" and (
+            message.state == "f" or (message.has_failed and message.state in NOT_ACCEPTED)
+        )
         message.attempt = attempt_after_report(message, attempt, kind)
         is_kept = message.has_failed and message.state == "s" and new_state == "a"
         message.state, message.code = new_state, code if new_state == "f" else message.code if is_kept else 0
         message.sent_ms = message.sent_ms or model.now_ms - campaign.created_ms
-        effects[position] = ReportEffect.APPLIED
+        effects[position] = ReportEffect.CORRECTED if is_corrected else ReportEffect.APPLIED
         campaign.waiting.discard(in_campaign)
         if campaign.wants_second_try(message) and not has_reaction:
             campaign.waiting.add(in_campaign)

@@ -42,8 +42,9 @@ local REPORT_FAILED = 102
 local REPORT_ARRIVED = 111
 local REPORT_NOTICED = 118
 local REPORT_VISITED = 119
--- The effects of a report (ReportEffect). Stale: the report says that an earlier attempt failed, and changes nothing.
+-- The effects of a report (ReportEffect). Stale: an earlier attempt failed. Corrected: delivered after a failed report.
 local APPLIED = 'A'
+local CORRECTED = 'C'
 local DUPLICATE = 'D'
 local STALE = 'S'
 local UNKNOWN = 'U'
@@ -92,7 +93,7 @@ local function time_since_creation()
   return since_created_ms
 end
 
--- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
+-- Return the state that a report gives to a message (nil: no change), and the effect unless the effect is `applied`.
 --   recorded_attempt, attempt  the attempt of the message's record, and the attempt that the report is about
 --   has_failed  whether the message has no report yet, and an earlier attempt of it failed
 --   waits       whether the message is failed and waits for a second try
@@ -109,6 +110,7 @@ local function state_after_report(index, state, recorded_attempt, attempt, kind,
   end
   -- The provider's response rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
+  if kind == REPORT_DELIVERED and (state == FAILED or has_failed) then return DELIVERED, CORRECTED end
   if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end
   if kind == REPORT_FAILED and attempt < recorded_attempt then return nil, STALE end
   if kind == REPORT_FAILED and (can_change or state == ACCEPTED or state == NO_REPORT) then return FAILED end
@@ -316,8 +318,7 @@ local function apply_all(count)
   while span_at <= #reports do
     local first = unpack_bytes('>I2', reports, span_at)
     if first >= count then
-      effect_count = effect_count + 1
-      other_effects[effect_count] = UNKNOWN
+      effect_count, other_effects[effect_count + 1] = effect_count + 1, UNKNOWN
       span_at = span_at + ITEM_BYTES
     else
       local last_at, last = end_of_span(reports, ITEM_BYTES, span_at, 0)
@@ -385,8 +386,7 @@ codes.write(key_of_codes(campaign_key))
 local now = now_us()
 statistics.write(math.floor(now / 1000))
 if first_sent_ms then
-  local report_wait_ms = redis.call('HGET', campaign_key, 'report_wait_ms')
-  local due_ms = campaign.created_ms + first_sent_ms + report_wait_ms
+  local due_ms = campaign.created_ms + first_sent_ms + redis.call('HGET', campaign_key, 'report_wait_ms')
   redis.call('ZADD', key_of_sender('settle_due'), 'LT', due_ms, batch_member(id, batch_number))
 end
 if second_try_ms then

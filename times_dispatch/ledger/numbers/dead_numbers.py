@@ -7,7 +7,7 @@ numbers. A bucket that gets no new number expires as a whole. Workers look dead 
 opt-out list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -66,6 +66,19 @@ class DeadNumbers:
                 if not _is_refusal(error):
                     raise
                 return
+
+    async def revive(self, numbers: Iterable[str]) -> None:
+        """Delete the notes about numbers that got a message; do nothing without a rule or without the permission."""
+        if self.rule.keep_days <= 0:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for number in numbers:
+                    pipe.hdel(*_bucket_and_field(number))
+                await pipe.execute()
+        except ResponseError as error:
+            if not _is_refusal(error):
+                raise
 
     async def find(self, number: str) -> DeadNumber | None:
         """Return the note about a number, also if the note is too old to count; None without a note."""

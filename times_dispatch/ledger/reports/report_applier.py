@@ -69,6 +69,8 @@ class ReportEffect(StrEnum):
 
     APPLIED = "A"
     """The report changed the state of the message."""
+    CORRECTED = "C"
+    """The report changed the state of the message to delivered, after a report that said failed."""
     DUPLICATE = "D"
     """The report changed nothing, because the ledger had this report, or a report with precedence."""
     STALE = "S"

@@ -24,6 +24,14 @@ async def test_a_dead_number_is_found_with_its_code_and_removed(redis: Redis) ->
     assert (await numbers.remove(DEAD), await numbers.remove(DEAD)) == (True, False)
 
 
+async def test_numbers_that_got_a_message_are_no_longer_dead(redis: Redis) -> None:
+    numbers = DeadNumbers(redis, RULE)
+    await numbers.add({DEAD: 910, "919876500003": 905})
+    await numbers.revive([DEAD, OTHER])
+    assert await numbers.find(DEAD) is None
+    assert await numbers.find("919876500003") is not None
+
+
 async def test_the_opt_out_list_says_which_numbers_are_dead_in_the_same_call(redis: Redis) -> None:
     await DeadNumbers(redis, RULE).add({DEAD: 910, "919876500003": 905})
     opt_outs = OptOuts(redis, dead_keep_days=30)

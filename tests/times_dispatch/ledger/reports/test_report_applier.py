@@ -20,6 +20,7 @@ from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 A, D, S, U = ReportEffect.APPLIED, ReportEffect.DUPLICATE, ReportEffect.STALE, ReportEffect.UNKNOWN
+C = ReportEffect.CORRECTED
 
 
 async def _in_state(ledger: Ledger, state: str) -> Lease | None:
@@ -63,7 +64,7 @@ async def test_delivered_replaces_every_state_and_failed_replaces_states_without
     await _in_state(ledger, state)
     assert await ledger.states() == state
     to = "d" if kind == "delivered" else "f" if state in "psaingex" else state
-    assert await ledger.report(kind, code=903) == [D if state == to else A]
+    assert await ledger.report(kind, code=903) == [D if state == to else C if state == "f" else A]
     assert await ledger.states() == to
 
 
@@ -112,7 +113,7 @@ async def test_among_failures_the_first_stays(ledger: Ledger) -> None:
 async def test_delivered_takes_a_failure_back_also_from_the_errors(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
     await ledger.report("failed", code=901)
-    assert await ledger.report("delivered") == [A]
+    assert await ledger.report("delivered") == [C]
     [message] = await ledger.messages()
     assert message.record.code == 0
     assert (await ledger.view()).codes == {}
@@ -275,7 +276,7 @@ async def test_very_many_reports_of_one_batch_are_applied_in_their_order(ledger:
     await ledger.send_all()
     failed, delivered = (DeliveryReport(CAMPAIGN, 1, 0, kind, 0, 1_795_000_000) for kind in ("failed", "delivered"))
     effects = await ledger.report_applier.apply([failed] * 6_000 + [delivered])
-    assert [effects[0], *set(effects[1:-1]), effects[-1]] == [A, D, A]
+    assert [effects[0], *set(effects[1:-1]), effects[-1]] == [A, D, C]
     assert await ledger.states() == "ad"
 
 
