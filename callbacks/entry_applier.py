@@ -50,8 +50,6 @@ _REASONS: Final = {
 """Why a report becomes a dead letter, by its effect."""
 _WITHOUT_MESSAGE: Final = frozenset(_REASONS)
 """The effects of reports that were applied to no message in Redis; such reports become dead letters."""
-_MAY_REVIVE: Final = frozenset({ReportEffect.CORRECTED, ReportEffect.DUPLICATE})
-"""The effects of the report of a delivery after a failed report, also of a report that comes a second time."""
 
 
 @dataclass(frozen=True)
@@ -256,22 +254,24 @@ class EntryApplier:
             numbers = await self._numbers(reports)
             dead = {number: report.code for number, report in zip(numbers, reports, strict=True) if number}
             await self._dead_numbers.add(dead)
+            # Another process may have applied the report of a delivery before this note was made.
+            are_delivered = await self._report_applier.are_delivered(reports)
+            alive = (number for number, is_alive in zip(numbers, are_delivered, strict=True) if number and is_alive)
+            await self._dead_numbers.revive(list(alive))
 
     async def _revive_numbers(self, applied: AppliedEntries) -> None:
         """Delete the notes about dead numbers whose messages were delivered after a failed report.
 
-        A report that comes a second time counts too, for the same reason as above. At worst a number that is dead since
-        then gets one message more.
+        The note stays if the process dies between the effect of the report and this call, or if the campaign was
+        archived in between.
         """
-        if _MAY_REVIVE.isdisjoint(applied.results) or not self._dead_numbers.rule.codes:
-            return
-        delivered = [
+        corrected = [
             report
             for report, result in zip(applied.classified.reports, applied.results, strict=True)
-            if report.kind == "delivered" and result in _MAY_REVIVE
+            if result is ReportEffect.CORRECTED
         ]
-        if delivered:
-            await self._dead_numbers.revive(number for number in await self._numbers(delivered) if number)
+        if corrected and self._dead_numbers.rule.codes:
+            await self._dead_numbers.revive([number for number in await self._numbers(corrected) if number])
 
     async def _not_delivered(self, applied: AppliedEntries, failed: Sequence[int]) -> list[DeliveryReport]:
         """Return the failed reports whose messages do not count as delivered; *failed* has the indexes of the reports.

@@ -111,6 +111,7 @@ class MeasuredStream:
         *,
         few_entries: int = 1_000,
         measure_every_s: float = 5.0,
+        full_every_s: float = 1.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a measured stream.
@@ -120,23 +121,26 @@ class MeasuredStream:
             stream: the key of the stream.
             few_entries: a stream with at most so many entries is measured at each call.
             measure_every_s: how often a stream with more entries is measured.
+            full_every_s: how often it is measured while it seems to be full, because entries may have left it since.
             clock: times the measurements.
         """
         self._redis = redis
         self._stream = stream
         self._few_entries = few_entries
         self._measure_every_s = measure_every_s
+        self._full_every_s = full_every_s
         self._clock = clock
         self._bytes = 0
-        self._due_s = float("-inf")
+        self._measured_s = float("-inf")
 
-    async def bytes(self, entries: int) -> int:
-        """Return how many bytes the stream takes, which has this number of entries. Raises Redis errors."""
+    async def has_room(self, added: int, *, entries: int, max_bytes: int) -> bool:
+        """Return whether a stream of so many entries has room for *added* bytes. Raises Redis errors."""
         now = self._clock.monotonic()
-        if entries <= self._few_entries or now >= self._due_s:
+        every_s = self._measure_every_s if self._bytes + added <= max_bytes else self._full_every_s
+        if entries <= self._few_entries or now >= self._measured_s + every_s:
             self._bytes = await stream_bytes(self._redis, self._stream, samples=0)
-            self._due_s = now + self._measure_every_s
-        return self._bytes
+            self._measured_s = now
+        return self._bytes + added <= max_bytes
 
     def add(self, size: int) -> None:
         """Note that this process added entries that take so many bytes."""

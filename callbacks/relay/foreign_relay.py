@@ -83,7 +83,7 @@ async def enqueue(
     room = max(0, max_waiting - waiting)
     measured = measured or MeasuredStream(redis, RELAY)
     added = sum(map(len, bodies)) + sum(map(len, requests)) + _ENTRY_BYTES * len(bodies)
-    if await measured.bytes(waiting) + added > max_bytes:
+    if not await measured.has_room(added, entries=waiting, max_bytes=max_bytes):
         room = 0
     posts = list(zip(bodies, requests or [b""] * len(bodies), strict=True))
     if posts[:room]:

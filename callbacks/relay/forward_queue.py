@@ -45,7 +45,7 @@ class ForwardLimits:
 
     max_events: int = 1_000_000
     max_bytes: int = 256_000_000
-    """Bytes of Redis' memory, at most. An event takes about 300."""
+    """Bytes of Redis' memory, approximately. An event takes about 300."""
     max_age_s: float = 3 * 86_400.0
     """Events that wait longer than this are dropped."""
 

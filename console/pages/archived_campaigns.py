@@ -10,7 +10,9 @@ from console.formats import INDIA
 from console.visit import Visit
 from times_dispatch.ledger.archive_states import ArchiveStates, ArchiveStub
 from times_dispatch.ledger.campaigns.pages import CampaignFilter
+from times_dispatch.ledger.lanes.names import header_of, is_lane
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.queries import LaneQueries
 from times_dispatch.ledger.states import MessageState
 
 ARCHIVED: Final = "archived"
@@ -37,10 +39,11 @@ async def archived_page(
         providers: the providers from which a person can choose.
     """
     searched = map(SenderId, [wanted.sender] if wanted.sender else senders)
+    with_lanes = {header_of(sender) for sender in await LaneQueries(visit.redis).senders() if is_lane(sender)}
     stubs, left_out = await ArchiveStates(visit.redis).newest(list(searched), limit=_MAX_READ)
     return visit.page(
         "archived_campaigns.html",
-        stubs=[stub for stub in stubs if _fits(stub, wanted)],
+        stubs=[stub for stub in stubs if _fits(stub, wanted, has_lanes=stub.sender in with_lanes)],
         left_out=left_out,
         wanted=wanted,
         state=ARCHIVED,
@@ -52,14 +55,15 @@ async def archived_page(
     )
 
 
-def _fits(stub: ArchiveStub, wanted: CampaignFilter) -> bool:
+def _fits(stub: ArchiveStub, wanted: CampaignFilter, *, has_lanes: bool) -> bool:
+    """Return whether a campaign fits; a stub is of the first lane, so other lanes may have other days and codes."""
     words = wanted.words.casefold()
     return (
         (words in stub.name.casefold() or stub.id.startswith(words))
         and wanted.since_ms <= stub.created_ms <= wanted.until_ms
         and wanted.template in {"", stub.template}
-        and (not wanted.is_by_sending or _has_sent(stub, wanted))
-        and (wanted.reason is None or _may_have_code(stub, *wanted.reason))
+        and (has_lanes or not wanted.is_by_sending or _has_sent(stub, wanted))
+        and (has_lanes or wanted.reason is None or _may_have_code(stub, *wanted.reason))
     )
 
 

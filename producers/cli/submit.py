@@ -149,7 +149,7 @@ async def _submit(
 def _ask_about_repetition(draft: Draft, settings: Settings, *, ask: bool) -> None:
     """Ask before a draft goes to the recipients of an earlier campaign; raise InputInvalid if nobody can be asked.
 
-    Without *ask*, only print how many messages to them will be suppressed as repetitions.
+    Without *ask*, only print how many of its messages will be suppressed as repetitions, or will wait.
     """
     campaigns = uvloop.run(_comparable_campaigns(draft, settings))
     if not campaigns:
@@ -160,7 +160,8 @@ def _ask_about_repetition(draft: Draft, settings: Settings, *, ask: bool) -> Non
         return
     with progress_bar(draft) as progress:
         repetitions = uvloop.run(_count_repetitions(draft, settings, progress))
-    suppressed = list(repetitions_in_words(repetitions, draft.campaign.sender))
+    whose = "of them" if ask else "of these messages"
+    suppressed = list(repetitions_in_words(repetitions, draft.campaign.sender, whose=whose))
     if not ask:
         echo(*(f"warning: {line}" for line in suppressed), err=True)
         return

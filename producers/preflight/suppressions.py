@@ -121,12 +121,12 @@ async def count_repetitions(
     return counter.counts.repetitions
 
 
-def repetitions_in_words(counts: Repetitions, sender: SenderSettings) -> Iterator[str]:
-    """Yield a line for each reason why rows will be suppressed or will wait."""
+def repetitions_in_words(counts: Repetitions, sender: SenderSettings, *, whose: str = "of them") -> Iterator[str]:
+    """Yield a line for each reason why rows will be suppressed or will wait; *whose* stands after each number."""
     if counts.same_text:
         after = format_duration(sender.repeat_after_s)
-        yield f"{counts.same_text:,} of them will be suppressed: the same text went to their numbers within {after}"
+        yield f"{counts.same_text:,} {whose} will be suppressed: the same text went to their numbers within {after}"
     if counts.too_many:
-        yield f"{counts.too_many:,} of them will be suppressed: max_per_number allows {sender.frequency_cap}"
+        yield f"{counts.too_many:,} {whose} will be suppressed: max_per_number allows {sender.frequency_cap}"
     if counts.undecided:
-        yield f"{counts.undecided:,} of them will wait: an earlier message to their numbers is still being sent"
+        yield f"{counts.undecided:,} {whose} will wait: an earlier message to their numbers is still being sent"

@@ -1,6 +1,6 @@
 """Replies that ask for no more messages; the tests of the reconciler cover the other effects of an entry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -114,20 +114,36 @@ async def test_the_number_of_a_message_that_fails_and_is_delivered_in_one_call_i
     assert await numbers.find("919876500004") is not None
 
 
-@pytest.mark.parametrize("died_before_it_was_revived", [False, True])
 async def test_the_number_of_a_message_that_is_delivered_after_its_failed_report_is_no_longer_dead(
-    redis: Redis, sent: SentCampaign, *, died_before_it_was_revived: bool
+    redis: Redis, sent: SentCampaign
 ) -> None:
     numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
     await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
     await settle(make_reconciler(redis, dead_numbers=numbers.rule))
     assert await numbers.find("919876500003") is not None
-    if died_before_it_was_revived:
-        await accept(redis, posted("delivered", row(sent.meta(3))))
-        await settle(make_reconciler(redis))
     await accept(redis, posted("delivered", row(sent.meta(3)), row(sent.meta(5))))
     await settle(make_reconciler(redis, dead_numbers=numbers.rule))
     assert await sent.count(MessageState.DELIVERED) == 2
+    assert await numbers.find("919876500003") is None
+    assert await numbers.find("919876500004") is not None
+
+
+async def test_a_number_is_not_dead_if_another_process_applies_the_delivery_before_the_note(
+    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = DeadNumbers(redis, DeadNumberRule(frozenset({910}), 30))
+    add, other = DeadNumbers.add, make_reconciler(redis, dead_numbers=numbers.rule)
+
+    async def deliver_and_add(noting: DeadNumbers, codes: Mapping[str, int]) -> None:
+        monkeypatch.setattr(DeadNumbers, "add", add)
+        await accept(redis, posted("delivered", row(sent.meta(3))))
+        await settle(other)
+        await add(noting, codes)
+
+    monkeypatch.setattr(DeadNumbers, "add", deliver_and_add)
+    await accept(redis, posted("failed", row(sent.meta(3), code="910"), row(sent.meta(4), code="910")))
+    await settle(make_reconciler(redis, dead_numbers=numbers.rule))
+    assert await sent.count(MessageState.DELIVERED) == 1
     assert await numbers.find("919876500003") is None
     assert await numbers.find("919876500004") is not None
 

@@ -65,11 +65,27 @@ async def test_a_stream_with_many_entries_is_measured_from_time_to_time(
 ) -> None:
     clock = FakeClock()
     stream = MeasuredStream(redis, "s", few_entries=1, measure_every_s=5, clock=clock)
-    assert await stream.bytes(0) == 0
+
+    async def has_room(added: int, entries: int) -> bool:
+        return await stream.has_room(added, entries=entries, max_bytes=200_000)
+
+    assert await has_room(200_000, 0)
     await redis.xadd("s", {BODY: b"x" * 50_000})
-    assert (await stream.bytes(1)) // 1000 == 50
+    assert (await has_room(149_000, 1), await has_room(151_000, 1)) == (True, False)
     await redis.xadd("s", {BODY: b"x" * 100_000})
     stream.add(7_000)
-    assert (await stream.bytes(2)) // 1000 == 57
-    await clock.advance(5)
-    assert (await stream.bytes(2)) // 1000 in {150, 151}
+    assert (await has_room(142_000, 2), await has_room(144_000, 2)) == (True, False)
+    await clock.advance(4)
+    assert await has_room(142_000, 2)
+    await clock.advance(1)
+    assert not await has_room(50_000, 2)
+
+
+async def test_a_stream_that_seems_to_be_full_is_measured_each_second(redis: Redis) -> None:
+    clock = FakeClock()
+    stream = MeasuredStream(redis, "s", few_entries=1, measure_every_s=5, clock=clock)
+    assert await stream.has_room(1, entries=2, max_bytes=200_000)
+    stream.add(300_000)  # the entries left the stream since
+    assert not await stream.has_room(1, entries=2, max_bytes=200_000)
+    await clock.advance(1)
+    assert await stream.has_room(1, entries=2, max_bytes=200_000)

@@ -142,7 +142,6 @@ from times_dispatch.sms.rules.callback_numbers import find
         "Order 9845012345. 2 items",
         "police100",
         "Onion 1800-2200, tomato 1400-1600",
-        "Rooms 1500 1800 1950 are free",
         "Limit 9999999999 paise",
         "For tickets 98765 43210 seats are open",
     ],
@@ -184,6 +183,14 @@ def test_the_number_of_a_case_is_no_number_to_call(text: str) -> None:
         ("1800-2100 (toll free)", "1800-2100"),
         ("SBI: 1800 2100 24x7", "1800 2100"),
         ("Helpline 18002100 24/7", "18002100"),
+        ("For queries: 9845012345 closed on Sundays", "9845012345"),
+        ("Shop 9845012345 closed Sunday", "9845012345"),
+        ("Ramesh 9845012345 received your parcel", "9845012345"),
+        ("Your agent Ramesh 9845012345 delivered parcel", "9845012345"),
+        ("Query? 9845012345 resolved by us", "9845012345"),
+        ("9845012345 is registered with us", "9845012345"),
+        ("Axis 1800 1900", "1800 1900"),
+        ("HDFC Bank 1800-1600", "1800-1600"),
     ],
 )
 def test_a_number_to_call_is_found_before_a_remark(text: str, number: str) -> None:

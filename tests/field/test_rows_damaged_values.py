@@ -229,6 +229,10 @@ ERRORS = (
             (cell, "holds a placeholder")
             for cell in ("[Branch]", "[customer_city]", "[pickupTime]", "[Insert city here]", "[Name]", "<SBI>", "{A}")
         ),
+        *(
+            (f"[{name}]", "holds a placeholder")
+            for name in ("Branch Name", "BranchName", "RM Name", "Visit Time", "Ticket ID", "Reg No", "EMI Amount")
+        ),
         ("1.20716E+18", "is in scientific notation"),
         ("1.20716178653440192E18", "is in scientific notation"),
         ("1e-05", "is in scientific notation"),

@@ -259,7 +259,7 @@ MUTATIONS = {
     ),
     "rate not kept": Mutation(
         takeouts.in_script(
-            "open_block", "if main.key then\n  keep_send_time(main", "if false then\n  keep_send_time(main"
+            "open_block", "if main.key then\n  keep_send_time(main", "if main.key then\n  local _ = type(main"
         ),
         frozenset({Invariant.PACE}),
         "send times that were given out are given out again",

@@ -118,12 +118,14 @@ def read_broker_url(environment: Environment, redis_url: Secret) -> Secret:
 
 
 def _check_options(environment: Environment, name: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme in ("redis", "rediss") and not re.fullmatch("/?[0-9]{0,9}/?", parts.path, re.ASCII):
-        # redis-py would use database 0
-        environment.add_mistake(name, "must have the number of a database after the host, as in redis://host:6379/0")
-        return
     try:
+        parts = urlsplit(url)
+        if parts.scheme in ("redis", "rediss") and not re.fullmatch("/?[0-9]{0,9}/?", parts.path, re.ASCII):
+            # redis-py would use database 0
+            environment.add_mistake(
+                name, "must have the number of a database after the host, as in redis://host:6379/0"
+            )
+            return
         check_options(parse_sentinel_url(url).of_server if is_sentinel(url) else url)
     except ValueError as error:
         environment.add_mistake(name, str(error))

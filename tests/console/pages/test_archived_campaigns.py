@@ -80,6 +80,18 @@ async def test_archived_campaigns_are_found_by_the_codes_of_their_messages(
     assert link in (await viewer.get(f"/campaigns?{query}delivered:{code}")).text
 
 
+async def test_an_archived_campaign_may_have_codes_and_days_in_each_lane_of_its_sender(
+    viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
+) -> None:
+    await ended_campaign(ledger)
+    await retention(redis, tmp_path / "archive").run()
+    link = f'href="/campaigns/{CAMPAIGN}"'
+    lists = ("state=archived&reason=failed:999", "state=archived&sent_until=2020-01-01")
+    assert not any([link in (await viewer.get(f"/campaigns?{wanted}")).text for wanted in lists])
+    await redis.sadd("senders", f"{SENDER}/1a")
+    assert all([link in (await viewer.get(f"/campaigns?{wanted}")).text for wanted in lists])
+
+
 async def test_a_list_by_days_of_sending_leads_to_the_archived_campaigns_of_these_days(
     viewer: Browser, ledger: Ledger, redis: Redis, tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ def test_submit_says_how_many_of_its_messages_will_be_suppressed_as_repeated(sen
     assert "; 2 of them will be suppressed: the same text went to their numbers within 30m; nothing" in asked.stderr
     done = sent(*submit, "--yes")
     assert done.exit_code == 0
-    words = "warning: 2 of them will be suppressed: the same text went to their numbers within 30m"
+    words = "warning: 2 of these messages will be suppressed: the same text went to their numbers within 30m"
     assert words in done.stderr.splitlines()
 
 

@@ -148,3 +148,9 @@ def test_a_database_that_is_no_number_is_refused(mistakes: Mistakes, name: str, 
     assert only == (
         f"environment: {name}: must have the number of a database after the host, as in redis://host:6379/0"
     )
+
+
+def test_the_address_of_a_broker_that_is_no_address_is_refused(mistakes: Mistakes) -> None:
+    (only,) = mistakes(DISPATCH_BROKER_URL="redis://:hunter2@[bad:6379/0")
+    assert only.startswith("environment: DISPATCH_BROKER_URL: ")
+    assert "hunter2" not in only

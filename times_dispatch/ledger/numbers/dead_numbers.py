@@ -7,7 +7,7 @@ numbers. A bucket that gets no new number expires as a whole. Workers look dead 
 opt-out list.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -67,15 +67,16 @@ class DeadNumbers:
                     raise
                 return
 
-    async def revive(self, numbers: Iterable[str]) -> None:
+    async def revive(self, numbers: Sequence[str]) -> None:
         """Delete the notes about numbers that got a message; do nothing without a rule or without the permission."""
-        if self.rule.keep_days <= 0:
+        if not numbers or self.rule.keep_days <= 0:
             return
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for number in numbers:
-                    pipe.hdel(*_bucket_and_field(number))
-                await pipe.execute()
+            for first in range(0, len(numbers), _NOTES_AT_ONCE):
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for number in numbers[first : first + _NOTES_AT_ONCE]:
+                        pipe.hdel(*_bucket_and_field(number))
+                    await pipe.execute()
         except ResponseError as error:
             if not _is_refusal(error):
                 raise

@@ -101,13 +101,14 @@ _CASE_AFTER = re.compile(
 )
 """The words after the number of a case: ``Your call 12345678 is registered``."""
 _DONE = (
-    *("dispatched", "despatched", "shipped", "delivered", "processed", "credited", "debited", "cancelled", "generated"),
-    *("approved", "accepted", "rejected", "issued", "expired", "renewed", "installed", "inspected", "calibrated"),
-    *("registered", "logged", "closed", "resolved", "received", "allotted", "paid", "submitted"),
+    *("dispatched", "despatched", "shipped", "processed", "credited", "debited", "cancelled", "generated"),
+    *("approved", "accepted", "rejected", "expired", "renewed", "installed", "inspected", "calibrated"),
+    *("logged", "resolved", "allotted", "paid", "submitted"),
 )
 _DONE_AFTER = re.compile(rf"[ ](?:(?:is|was|has been|have been) )?(?:{'|'.join(_DONE)})(?!\w)", re.IGNORECASE)
 """The words after the number of a thing to which something was done: ``Part no 022-61606161 dispatched``."""
-_AFTER_PREPOSITION = re.compile(r"(?<![a-z])(?:from|to|on|at) \Z", re.IGNORECASE)
+_REACHED_BEFORE = re.compile(r"(?:(?<![a-z])(?:from|to|on|at) |[:?] ?)\Z", re.IGNORECASE)
+"""A preposition, a colon or a question mark before a number with which people can be reached."""
 _ROUND_THE_CLOCK = re.compile(r"24 ?[x*/\u00d7] ?7(?![0-9])", re.IGNORECASE)
 _DATED = re.compile(r"[ ](?:dated|dtd?)(?![a-z])", re.IGNORECASE)
 """The word after the number of a document: ``refill 7012345678 dated 12.10.26``."""
@@ -286,14 +287,15 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
         is_called = sizes == [4, 4] and _CALL_AFTER.match(run.text, end) and not AFTER_ID_WORD.search(before)
         if not (is_next_local or _is_number(digits, sizes, before, written, is_before_call_word=bool(is_called))):
             continue
+        is_reached = _REACHED_BEFORE.search(before)
         is_quantity = (
             _UNIT.match(run.text, end)
             or _DATED.match(run.text, end)
-            or (_DONE_AFTER.match(run.text, end) and not _AFTER_PREPOSITION.search(before))
+            or (_DONE_AFTER.match(run.text, end) and not is_reached)
             or _HOURS.match(run.text, start)
             or _is_amount(before, len(digits))
         )
-        is_case = _AFTER_CASE.search(before) and _CASE_AFTER.match(run.text, end)
+        is_case = _AFTER_CASE.search(before) and _CASE_AFTER.match(run.text, end) and not is_reached
         if not is_case and (not is_quantity or AFTER_CALL_WORD.search(before)):
             return last
     return None

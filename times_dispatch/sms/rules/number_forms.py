@@ -19,8 +19,8 @@ _TRUNK = re.compile("(?:0{0,2}910?|0)(?=[1-8][0-9]{9}$)")
 _DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
 _HOURS = re.compile("18[06]0(?:(?:1[89]|2[0-3])(?:15|30|45)|0[0-9]00|2400)")
 """Hours such as ``1800-1830`` and ``1800-0600``; ``1800-2100`` is the number of a bank."""
-_AMOUNTS = re.compile("18[06]0(?!1800|2100)[0-9]{2}[05]0")
-"""Two amounts, as in ``onion 1800-2200`` and ``1800 1950``; two banks have 1800 1800 and 1800 2100."""
+_AMOUNTS = re.compile("18[06]0 ?[\u2010-\u2015-] ?(?!1[678]00|2[16]00)[0-9]{2}[05]0")
+"""A range of amounts, as in ``onion 1800-2200``; banks have 1800 1600, 1700, 1800, 2100 and 2600."""
 _DECIMAL = re.compile("18[06]0[.][0-9]{4}")
 """An amount with four decimals, such as the value of a unit of a fund: ``NAV 1800.1234``."""
 _LONG_LANDLINE = re.compile("0[1-8][0-9]{10}")
@@ -121,7 +121,7 @@ def _is_toll_free(digits: str, sizes: list[int], written: str, *, to_call: bool)
 
 def _is_no_toll_free(digits: str, written: str) -> bool:
     """Say whether two groups of four digits are hours, amounts or a decimal that begins like a toll-free number."""
-    return any((_HOURS.fullmatch(digits), _AMOUNTS.fullmatch(digits), _DECIMAL.fullmatch(written)))
+    return any((_HOURS.fullmatch(digits), _AMOUNTS.fullmatch(written), _DECIMAL.fullmatch(written)))
 
 
 def _is_financial_year(digits: str) -> bool:

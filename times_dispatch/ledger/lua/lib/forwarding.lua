@@ -10,7 +10,7 @@ local function key_of_lane(lane) return HASH_TAG .. ':forward:' .. lane end
 local function memory_of_copy(member) return math.ceil(1.25 * #member) + 80 end
 
 -- Return how many copies wait, and how many bytes they take. A queue in which an earlier version put copies has no
--- count of bytes until the queue is empty: then the bytes are estimated from the oldest copies.
+-- count of bytes until the next copy is added: until then the bytes are estimated from the oldest copies.
 local function waiting_copies(lanes)
   local copies, estimate = 0, 0
   local bytes = redis.call('HGET', forward_totals_key, 'bytes')
