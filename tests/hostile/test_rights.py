@@ -290,8 +290,10 @@ async def test_a_process_that_compares_the_clocks_may_read_the_clock_of_redis(
         assert await urgent_warnings(redis) == []
 
 
-_OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies"}}
-"""Scripts that a user never runs: the scripts that forget a number, and the scripts that forward reports."""
+_OF_OTHERS = {"worker": {"replace_body", "queue_copies", "remove_copies", "forwarding"}}
+"""Scripts that a user never runs: the scripts that forget a number, and the scripts that forward reports, with their
+lib.
+"""
 
 
 @pytest.mark.parametrize("user", ["worker", "reconciler", "command"])

@@ -246,8 +246,9 @@ def _decoded(replies: dict[Any, bytes], kind: Any) -> dict[str, Any]:
     decoded = dict[str, Any]()
     for name, value in replies.items():
         try:
-            decoded[text(name)] = msgspec.json.decode(value, type=kind)
-        except UNREADABLE_JSON:  # another version wrote it
+            known_name = name.decode() if isinstance(name, bytes) else str(name)
+            decoded[known_name] = msgspec.json.decode(value, type=kind)
+        except UNREADABLE_JSON:  # another version or another program wrote it
             continue
     return decoded
 

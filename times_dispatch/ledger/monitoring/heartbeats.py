@@ -281,7 +281,7 @@ async def forget_kind(redis: Redis, kind: ProcessKind) -> bool:
 def _name(value: bytes) -> str:
     """Return a name as text; empty if the bytes are no text, because any program may have written the name."""
     try:
-        return text(value)
+        return value.decode()
     except UnicodeDecodeError:
         return ""
 
