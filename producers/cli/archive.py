@@ -108,7 +108,7 @@ def list_(options: CliContext, *, max_archives: int, as_json: bool) -> None:
     if left_out:
         echo(f"not shown: {counted(left_out, 'older archive')}", err=True)
     if as_json:
-        echo(json.dumps([stub._asdict() for stub in stubs]))
+        echo(json.dumps([stub._asdict() for stub in stubs], default=sorted))  # the codes are a set
         return
     table = Table("id", "name", "sender", "submitted", "ended", "state", box=None, pad_edge=False)
     for stub in stubs:

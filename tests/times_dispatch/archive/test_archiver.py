@@ -159,7 +159,7 @@ async def test_a_report_during_the_attempt_is_in_the_archive_and_not_lost(ledger
         nonlocal commits
         commits += 1
         if commits == 1:
-            assert await ledger.report("delivered", index=1) == [ReportEffect.APPLIED]
+            assert await ledger.report("delivered", index=1) == [ReportEffect.CORRECTED]
         return await commit(*arguments, **named)
 
     archiver._archiver._states.commit = commit_after_a_report  # type: ignore[method-assign]

@@ -71,7 +71,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
         *(f"{name}:" for name in ("campaign_number", "id")),
     },
     "links_key": {LinksField.LAST, *(f"{name}:" for name in (LinksField.NUMBER, LinksField.CAMPAIGN))},
-    "totals_key": set(ForwardCount),
+    "forward_totals_key": {*ForwardCount, "bytes"},
     "registry.key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,

@@ -116,7 +116,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
             FORWARD, max_copies=9, max_bytes=10**6, lanes=8, copies=[{"lane": 1, "score": 1, "member": b"new"}]
         ),
         "remove_copies": lambda: Script(ledger.redis, "remove_copies")(
-            FORWARD, count="taken", lanes=8, before_ms=0, copies=[{"lane": 0, "member": b"old"}]
+            FORWARD, count="taken", lanes=8, before_ms=0, max_old=500, copies=[{"lane": 0, "member": b"old"}]
         ),
         "restore_archived": lambda: Script(ledger.redis, "restore_archived")(
             SENDER,

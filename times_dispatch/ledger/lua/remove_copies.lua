@@ -1,4 +1,4 @@
--- uses: names keys forwarding
+-- uses: names forwarding
 --
 -- Remove copies of reports from the queue of forwarding, and count the copies that were in the queue. Safe to repeat: a
 -- copy that is gone does not count again. The script runs also when Redis is full.
