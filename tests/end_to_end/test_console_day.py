@@ -4,12 +4,12 @@ A console with a fast clock sends in minutes the events of hours; the page handl
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page
 from redis import Redis as SyncRedis
 from redis.exceptions import RedisError
 
+from tests.kit.background import repeating
 from tests.kit.browser import needs_chromium, running_chromium, visiting
 from tests.kit.fast_console import FastConsole
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
@@ -86,22 +87,12 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def _messages_moving(server: EmbeddedServer) -> Iterator[None]:
     """Change the states of messages forth and back continuously, so that each reading differs from the last reading."""
-    ended = threading.Event()
-
-    def move() -> None:
-        number = 0
-        with SyncRedis.from_url(server.url) as redis:
-            while not ended.wait(0.005):
-                number += 1
-                _show_delivered(redis, number % MESSAGES)
-
-    thread = threading.Thread(target=move)
-    thread.start()
-    try:
+    numbers = count(1)
+    with (
+        SyncRedis.from_url(server.url) as redis,
+        repeating(lambda: _show_delivered(redis, next(numbers) % MESSAGES), every_s=0.005),
+    ):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _show_delivered(redis: "SyncRedis", number: int) -> None:

@@ -1,12 +1,12 @@
 """Heartbeats of processes that do not run."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
+from tests.kit.background import repeating
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.monitoring.heartbeats import EVERY_S, Heartbeat, ProcessKind
 
@@ -25,16 +25,6 @@ def running(redis_url: str, kind: ProcessKind) -> Iterator[None]:
         async with connect(redis_url) as redis:
             await let_run(redis, kind)
 
-    def beat_until_the_end() -> None:
-        while not ended.wait(EVERY_S):
-            asyncio.run(beat())
-
-    ended = threading.Event()
     asyncio.run(beat())
-    thread = threading.Thread(target=beat_until_the_end)
-    thread.start()
-    try:
+    with repeating(lambda: asyncio.run(beat()), every_s=EVERY_S):
         yield
-    finally:
-        ended.set()
-        thread.join()

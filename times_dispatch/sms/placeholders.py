@@ -86,11 +86,13 @@ _FIELD_NOUNS = "name|id|no|number|date|time|amount|code|address|manager|link|url
 _BRACKETED_NAMES = (
     rf"(?:[A-Za-z]{{1,20}}[ _]){{1,3}}(?i:{_FIELD_NOUNS})"  # [Branch Name], [Reg No]
     rf"|(?:[A-Z][a-z]{{1,20}}){{1,3}}(?:ID|{'|'.join(map(str.title, _FIELD_NOUNS.split('|')))})"  # [BranchName]
+    r"|[^\W\d][^\W_]{0,19}(?:[_.][^\W_]{1,20}){1,3}"  # [customer_city]
+    "|[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,3}"  # [pickupTime]
 )
-"""Names of fields of several words, whose last word says what the field holds."""
+"""Names of fields of several words: the last word says what the field holds, or a program wrote the name."""
 _ANY_IN_VALUE = (
     r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
-    rf"|\A\[(?:{_BRACKETED_WORDS}|{_BRACKETED_NAMES}|[^\W\d][^\W_]{{0,19}}(?:[_.][^\W_]{{1,20}}){{1,3}}|[a-z]{{2,20}}(?:[A-Z][a-z]{{1,20}}){{1,3}})\]\Z"
+    rf"|\A\[(?:{_BRACKETED_WORDS}|{_BRACKETED_NAMES})\]\Z"
     r"|\{[#＃]|[#＃]\}"  # a slot that is cut: {#var
     r"|(?<![\w#&/])#(?i:var|variable)[ _]?[0-9]{0,2}(?![\w#])"  # #VAR1
     r"|«[^«»]{1,60}»|¤[^¤\n]{1,60}¤|\[\[[^\[\]\n]{1,60}\]\]"
