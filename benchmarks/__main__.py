@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME…] [--json PATH]``: run all or some benchmarks, print a table and write JSON.
+"""``python -m benchmarks [NAME…] [--json PATH]``: run all or some benchmarks, print tables and write JSON.
+
+The figures of each benchmark are printed, and the file is written, as soon as it has ended: an end before the last one
+loses none of them.
 
 The exit code is 1 if a figure misses its limit, and 2 if nginx is missing.
 """
@@ -8,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -44,7 +47,10 @@ from benchmarks import (
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
-MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
+Measurement = Callable[[Callable[[str], None]], list[Figure]]
+"""Measures and returns figures; the argument takes a line that says how far it is."""
+
+MEASUREMENTS: dict[str, Measurement] = {
     "dispatch": dispatch.figures,
     "tls": tls.figures,
     "cluster": cluster.figures,
@@ -77,27 +83,27 @@ if not out.is_terminal:
     out = RichConsole(highlight=False, width=_MIN_WIDTH)
 
 
-def main(arguments: list[str]) -> int:
-    """Run the benchmarks that *arguments* name; return the exit code."""
+def main(arguments: list[str], measurements: Mapping[str, Measurement] = MEASUREMENTS) -> int:
+    """Run those of *measurements* that *arguments* name, or all; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASUREMENTS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(measurements)}")
     parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="the file for the figures")
     options = parser.parse_args(arguments)
-    if unknown := set(options.names) - set(MEASUREMENTS):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    if unknown := set(options.names) - set(measurements):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(measurements)}")
     began, figures = time.monotonic(), []
     out.print(f"[bold]{_machine()}[/]")
-    for name in options.names or MEASUREMENTS:
+    for name in options.names or measurements:
         since = time.monotonic()
         try:
-            measured = MEASUREMENTS[name](partial(_progress, name))
+            measured = measurements[name](partial(_progress, name))
         except NginxMissing as missing:
             out.print(f"[red]{missing}[/]")
             return 2
         figures += measured
         out.print(f"[dim]{name}: {time.monotonic() - since:.0f} s[/]")
-    out.print(_table(figures))
-    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(_report(figures))))
+        out.print(_table(measured))
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(_report(figures))))
     missed = [figure.name for figure in figures if not figure.reaches_must]
     out.print(
         f"{time.monotonic() - began:.0f} s; written to {options.json}"
