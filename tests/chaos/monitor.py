@@ -61,7 +61,7 @@ class Monitor:
             await asyncio.sleep(_INTERVAL_S)
 
     def stop(self) -> None:
-        """Let ``run`` end."""
+        """Let ``run`` end before its next look at the stack."""
         self._stopped = True
 
     def max_gap_s(self, sender: str, sent_s: list[float], *, begin_s: float, end_s: float) -> float:

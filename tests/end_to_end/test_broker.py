@@ -131,7 +131,6 @@ def _double(app: Celery, campaign: CampaignId) -> None:
 
 
 def _lose(app: Celery) -> None:
-    """Empty the queues."""
     with suppress(*BROKER_ERRORS), app.connection_for_write() as connection, connection.channel() as channel:
         for queue in (BULK_QUEUE, URGENT_QUEUE, UPKEEP_QUEUE):
             channel.queue_purge(queue)  # type: ignore[attr-defined]  # not in the stubs

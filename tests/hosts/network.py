@@ -69,7 +69,7 @@ class Network:
         self._run(_SWITCH, "ip", "link", "set", self._ports[host], "down")
 
     def heal(self) -> None:
-        """Restore all links."""
+        """Let all hosts reach each other again."""
         for port in self._ports.values():
             self._run(_SWITCH, "bridge", "link", "set", "dev", port, "isolated", "off")
             self._run(_SWITCH, "ip", "link", "set", port, "up")

@@ -29,7 +29,7 @@ _VALID_S: Final = 3_600
 
 
 class Trouble(StrEnum):
-    """What happens."""
+    """What happens to the host of a worker."""
 
     NO_REDIS = "cut off from Redis, not from the provider"
     NO_PROVIDER = "cut off from the provider, not from Redis"

@@ -151,7 +151,7 @@ def test_no_name_of_a_test_begins_with_a_pronoun() -> None:
 def test_no_docstring_has_three_words_or_fewer() -> None:
     short = {
         f"{tree.name(path)}: {getattr(node, 'name', 'module')}"
-        for path in tree.modules((*tree.PRODUCT, "benchmarks"))
+        for path in tree.modules(tree.CODE)
         for node in tree.nodes(path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if (docstring := ast.get_docstring(node)) and len(docstring.split()) <= _TOO_FEW_WORDS

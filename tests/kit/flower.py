@@ -43,7 +43,7 @@ class Flower:
 
     @property
     def row(self) -> Any:
-        """The only row."""
+        """The only row; it is an error if there are none or several."""
         (row,) = self.state.tasks.values()
         return row
 

@@ -49,7 +49,7 @@ class Webhook:
         return [str(message["message"]) for message in self.posted]
 
     def end(self) -> None:
-        """Stop the server."""
+        """Stop the server, and let requests go on that hang."""
         self.hangs.clear()
         self.ended.set()
         self._server.shutdown()

@@ -165,7 +165,7 @@ class SimulatedFaults:
         world.server.offset_s = 0.0
 
     async def wires_slow(self) -> None:
-        """Delay every call."""
+        """Delay each call of every worker to Redis, in both directions."""
         one_way_s = self._world.random.uniform(0.02, 0.25)
         workers = list(self._world.workers)
         for worker in workers:

@@ -225,7 +225,7 @@ class Operator:
         self._resuming.subtract(lanes)
 
     async def cancel(self, campaign: CampaignId) -> None:
-        """Cancel a campaign."""
+        """Cancel a campaign; from now on none of its messages may be sent."""
         sender = self.submitted[campaign].plan.sender
         await self.persistently(lambda: self.control.campaign(sender, campaign, ControlAction.CANCEL, reason="no more"))
         self.paused |= dict.fromkeys(self._lanes(campaign), self._world.loop.time())

@@ -114,14 +114,14 @@ class World:
         self._beat(self._beats)
 
     def start_worker(self) -> SimulatedWorker:
-        """Start another worker."""
+        """Start one more worker, under a name that no other had."""
         worker = SimulatedWorker(self, self._name("worker"))
         self.workers.append(worker)
         worker.start()
         return worker
 
     def start_reconciler(self) -> None:
-        """Start another reconciler."""
+        """Start one more reconciler, under a name that no other had."""
         self.reconcilers.append(SimulatedReconciler(self, self._name("reconciler")))
 
     def workers_at_work(self) -> list[SimulatedWorker]:

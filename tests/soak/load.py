@@ -52,7 +52,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class SoakCampaign:
-    """A submitted campaign."""
+    """A campaign that was submitted, and what is compared of it later."""
 
     id: CampaignId
     kind: CampaignKind

@@ -84,7 +84,7 @@ class Sampler:
         return time.monotonic() - self._began
 
     def stop(self) -> None:
-        """Let ``run`` end."""
+        """Let ``run`` end before its next sample."""
         self._stopped.set()
 
     async def run(self) -> None:

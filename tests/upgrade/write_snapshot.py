@@ -32,7 +32,7 @@ _STRANGE = {"forged": 0.02, "foreign": 0.02}
 
 
 def main() -> int:
-    """Write the file."""
+    """Write the snapshot of a ledger that the last release filled; return the exit code."""
     if reason := missing():
         print(reason, file=sys.stderr)  # noqa: T201
         return 2

@@ -11,7 +11,6 @@ from tests.kit.webhook import Webhook, running_webhook
 
 @pytest.fixture
 async def ledger(redis: Redis) -> Ledger:
-    """An empty ledger."""
     return Ledger(redis)
 
 

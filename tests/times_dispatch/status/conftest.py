@@ -8,5 +8,4 @@ from tests.kit.ledger import Ledger
 
 @pytest.fixture
 async def ledger(redis: Redis) -> Ledger:
-    """An empty ledger."""
     return Ledger(redis)
