@@ -265,7 +265,7 @@ def _problem(view: CampaignView, until: Until) -> str:
     if until is Until.SENT and view.waits_for is WaitsFor.REPORTS:
         return ""
     if view.state is not CampaignState.FINISHED:
-        return f"campaign {view.id} is {view.state}" + (f": {view.reason}" if view.reason else "")
+        return f"campaign {view.id} is {state_in_words(view)}" + (f": {view.reason}" if view.reason else "")
     if until is Until.REPORTS and (awaiting := _awaiting_reports(view)):
         return f"campaign {view.id} is finished: {counted(awaiting, 'message')} still without a report"
     return ""

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis as SyncRedis
@@ -15,7 +17,7 @@ from producers.cli.watch import follow
 from producers.draft import Draft
 from producers.submit import submit
 from tests.kit.clock import FakeClock
-from tests.kit.producers import Run, WriteFile, csv_of, people
+from tests.kit.producers import CAMPAIGN, Run, WriteFile, csv_of, people
 from times_dispatch.ledger.connection import address_of, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import BatchLeases
@@ -106,6 +108,18 @@ def test_a_timeout_must_be_a_finite_number(run: Run, submitted: str, seconds: st
 def _submit_more(run: Run, write: WriteFile) -> str:
     write("more.csv", csv_of(people(3, first=10)))
     return str(json.loads(run("submit", "campaign.toml", "--recipients", "more.csv", "--json").stdout)["campaign"])
+
+
+def test_a_timeout_says_that_a_campaign_of_a_later_start_is_scheduled(run: Run, write: WriteFile) -> None:
+    tomorrow = datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(days=1)
+    write("campaign.toml", CAMPAIGN + f'start_at = "{tomorrow:%Y-%m-%d} 12:00"\n')
+    write("rows.csv", csv_of(people(3)))
+    later = json.loads(run("submit", "campaign.toml", "--recipients", "rows.csv", "--json").stdout)["campaign"]
+
+    watched = run("watch", later, "--timeout", "0.1")
+
+    assert watched.exit_code == 1
+    assert f"campaign {later} is scheduled: goes on at {tomorrow:%Y-%m-%d} 12:00" in watched.stderr
 
 
 def test_a_cancelled_campaign_is_shown_as_such(run: Run, submitted: str) -> None:
