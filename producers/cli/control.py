@@ -199,11 +199,11 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
     """
     id_ = campaign_meant(options, campaign)
 
-    async def view_if_decidable(redis: Redis) -> CampaignView:
+    async def view_if_decidable(redis: Redis) -> tuple[CampaignView, UnappliedReports | None]:
         view = await Queries(redis).campaign(id_)
-        if not force and (unapplied := await unapplied_reports(redis)):
+        if (unapplied := await unapplied_reports(redis)) and not force:
             raise _unapplied(unapplied)
-        return view
+        return view, unapplied
 
     async def decide(redis: Redis) -> tuple[int, CampaignState]:
         queries = Queries(redis)
@@ -216,12 +216,13 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
         return decided, (await queries.campaign(id_)).state
 
     if decision == "resend" and not yes:
-        view = with_ledger(options, view_if_decidable)
+        view, ignored = with_ledger(options, view_if_decidable)
         if in_doubt := view.counts[MessageState.IN_DOUBT]:
             confirm(
                 f"sends again: {counted(in_doubt, 'message')} in doubt{about_cost(options, view, in_doubt)}",
                 *campaign_lines([view]),
                 "  a person who already got such a message gets it twice",
+                *([f"  ignores: {ignored}"] if ignored else []),
             )
     decided, state = with_ledger(options, decide)
     messages = counted(decided, "message in doubt is", "messages in doubt are")

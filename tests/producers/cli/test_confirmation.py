@@ -109,6 +109,18 @@ def test_messages_in_doubt_are_sent_again_only_after_a_yes(
     assert show(run, submitted)["states"]["in_doubt"] == 0
 
 
+def test_reports_that_a_forced_decision_ignores_are_named_before_the_question(
+    run: Run, submitted: str, redis_url: str
+) -> None:
+    asyncio.run(_lose_a_worker(redis_url, submitted))
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.xadd("reports", {"b": b"[]"})
+    asked = run("resolve", submitted, "--as", "resend", "--force")
+    assert (asked.exit_code, asked.stdout) == (2, "")
+    assert "\n  ignores: 1 post of reports waits, the oldest for " in asked.stderr
+    assert show(run, submitted)["states"]["in_doubt"] == 3
+
+
 @pytest.mark.parametrize("rate", ["501", "0"])
 def test_a_rate_above_that_of_the_settings_is_shown_and_needs_a_yes(run: Run, submitted: str, rate: str) -> None:
     refused = run("sender", "rate", "TIMESM", rate)
