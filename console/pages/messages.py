@@ -23,7 +23,10 @@ _MARKS: Final = {
     MessageMark.REPLIED: ("replied to", "not replied to"),
     MessageMark.OPTED_OUT: ("the recipient asked for no more messages", "without an opt-out"),
     MessageMark.WAITING: ("waiting for a second try", "not waiting for a second try"),
-    MessageMark.CLICKED_UNKNOWN: ("clicked, but the link is not known", "without a click of which the link is not known"),
+    MessageMark.CLICKED_UNKNOWN: (
+        "clicked, but the link is not known",
+        "without a click of which the link is not known",
+    ),
     **{
         mark: (f"link {link} clicked", f"link {link} not clicked")
         for link, mark in enumerate(CLICKED_LINKS)
