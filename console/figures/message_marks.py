@@ -4,7 +4,7 @@ A mark is a bit for each message of a campaign. A mark says that a message had a
 reactions. So the number of clicks may be larger than the number of messages in the list of clicked messages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, cast
 
@@ -15,6 +15,7 @@ from times_dispatch.ledger.keys import CampaignKey, campaign_key
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.statistics.attempts import tries_before, unpack_attempts
+from times_dispatch.links.codes import MAX_LINKS
 
 
 class MessageMark(StrEnum):
@@ -26,13 +27,24 @@ class MessageMark(StrEnum):
     """The recipient asked for no more messages."""
     WAITING = "waiting"
     """The message failed and waits for a second try."""
+    CLICKED_UNKNOWN = "link_0"
+    """There was a click of which the link is not known."""
+    CLICKED_1 = "link_1"
+    """The first link was clicked."""
+    CLICKED_2 = "link_2"
+    CLICKED_3 = "link_3"
+    CLICKED_4 = "link_4"
+    CLICKED_5 = "link_5"
 
 
-_KEYS: Final = {
+CLICKED_LINKS: Final = tuple(MessageMark(f"link_{link}") for link in range(MAX_LINKS + 1))
+"""The marks of messages in which a link was clicked, by the number of the link; 0: the link is not known."""
+_KEYS: Final[Mapping[MessageMark, str]] = {
     MessageMark.CLICKED: CampaignKey.CLICKERS,
     MessageMark.REPLIED: CampaignKey.REPLIERS,
     MessageMark.OPTED_OUT: CampaignKey.UNSUBSCRIBERS,
     MessageMark.WAITING: CampaignKey.RETRIES,
+    **{mark: f"{CampaignKey.CLICKERS}:{link}" for link, mark in enumerate(CLICKED_LINKS)},
 }
 
 

@@ -9,7 +9,7 @@ from console.access import page
 from console.charts.course import bucket_label, day_of_epoch, hour_label
 from console.figures.code_words import CodeBook
 from console.figures.message_list import MessageFilter, list_messages
-from console.figures.message_marks import MessageMark
+from console.figures.message_marks import CLICKED_LINKS, MessageMark
 from console.visit import Visit, check_known
 from console.words import BAR_ORDER, words_of
 from times_dispatch.console_users import ConsoleRole
@@ -23,9 +23,18 @@ _MARKS: Final = {
     MessageMark.REPLIED: ("replied to", "not replied to"),
     MessageMark.OPTED_OUT: ("the recipient asked for no more messages", "without an opt-out"),
     MessageMark.WAITING: ("waiting for a second try", "not waiting for a second try"),
+    MessageMark.CLICKED_UNKNOWN: (
+        "clicked, but the link is not known",
+        "without a click of which the link is not known",
+    ),
+    **{
+        mark: (f"link {link} clicked", f"link {link} not clicked")
+        for link, mark in enumerate(CLICKED_LINKS)
+        if link > 0
+    },
 }
 """The words for messages with a mark, and for messages without the mark."""
-_REACTIONS: Final = (MessageMark.CLICKED, MessageMark.REPLIED, MessageMark.OPTED_OUT)
+_REACTIONS: Final = (MessageMark.CLICKED, MessageMark.REPLIED, MessageMark.OPTED_OUT, *CLICKED_LINKS)
 _LABELS: Final = {state.label: state for state in MessageState}
 _NO_OR_YES: Final = ("0", "1")
 _MAX_BUCKET: Final = 128

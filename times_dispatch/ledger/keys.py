@@ -235,7 +235,8 @@ class CampaignKey(StrEnum):
     OPTED_OUT = "opted_out"
     """Set: digests, 8 bytes, of opt-outs, which earlier versions kept."""
     CLICKERS = "clickers"
-    """Bitmap: 1 for each message that was clicked, by its index in the campaign."""
+    """Bitmap: 1 for each message that was clicked, by its index in the campaign. Bitmap at ``clickers:<link>``: the
+    messages in which this link was clicked; the number is 0 for clicks of which the link is not known."""
     REPLIERS = "repliers"
     """Bitmap: 1 for each message that was replied to, by its index in the campaign."""
     UNSUBSCRIBERS = "unsubscribers"

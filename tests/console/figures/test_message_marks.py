@@ -4,12 +4,13 @@ import pytest
 from redis.asyncio import Redis
 
 from console.figures.message_list import MessageFilter, PageLimits, list_messages
-from console.figures.message_marks import MessageMark, batches_with, marked_positions, tried_again
+from console.figures.message_marks import CLICKED_LINKS, MessageMark, batches_with, marked_positions, tried_again
 from tests.kit.ledger import CAMPAIGN, Ledger
 from times_dispatch.ledger.batch_columns import read_batches
 from times_dispatch.ledger.keys import CampaignKey
 from times_dispatch.ledger.model import RetryRule
 from times_dispatch.ledger.reports.report_applier import DeliveryReport
+from times_dispatch.links.codes import MAX_LINKS
 
 NOW_S = 1_795_000_000
 
@@ -57,6 +58,22 @@ async def test_lists_have_the_messages_with_a_reaction_and_those_without(redis: 
     assert await _listed(redis, ledger, marks={MessageMark.REPLIED: True, MessageMark.OPTED_OUT: False}) == [2, 11]
     assert await _listed(redis, ledger, marks={MessageMark.REPLIED: True, MessageMark.CLICKED: True}) == []
     assert await _listed(redis, ledger, marks={MessageMark.WAITING: True}) == []
+
+
+async def test_lists_have_the_messages_in_which_a_link_was_clicked(redis: Redis, ledger: Ledger) -> None:
+    await ledger.submit(12, batch_size=5)
+    await ledger.send_all()
+    clicks = {1: [3, 11], 2: [3], MAX_LINKS: [6], 0: [7]}
+    reports = [
+        DeliveryReport(CAMPAIGN, index, 0, "clicked", 0, NOW_S, bytes([link, index]).rjust(8, b"-"), link=link)
+        for link, indexes in clicks.items()
+        for index in indexes
+    ]
+    await ledger.report_applier.apply(reports)
+    for link, mark in enumerate(CLICKED_LINKS):
+        assert await _listed(redis, ledger, marks={mark: True}) == clicks.get(link, []), link
+    assert await _listed(redis, ledger, marks={MessageMark.CLICKED: True}) == [3, 6, 7, 11]
+    assert await _listed(redis, ledger, marks={MessageMark.CLICKED_1: True, MessageMark.CLICKED_2: False}) == [11]
 
 
 async def test_batches_without_a_mark_are_not_unpacked(redis: Redis, ledger: Ledger) -> None:

@@ -154,6 +154,12 @@ async def test_replies_opt_outs_clicks_by_link_and_what_was_kept_back_lead_to_th
     assert f"Clicks {clicks} of" in page
     assert "link 1: 1 , link 3: 1 , not known: 6" in page
     href = f'href="/campaigns/{CAMPAIGN}/messages'
+    for link, clicked, words in ((1, 1, "link 1 clicked"), (3, 1, "link 3 clicked"), (0, 6, "the link is not known")):
+        assert f'{href}?link_{link}=1">{clicked}</a>' in html
+        listed = (await operator.get(f"/campaigns/{CAMPAIGN}/messages?link_{link}=1")).text
+        assert words in text_of_page(listed)
+        rows = re.findall(r'<tr>\s*<td class="n">(\d+)</td>', listed)
+        assert (len(rows), "Each message is listed once" in listed) == (clicked, True)
     assert f'{href}?replied=1"><span>Replies</span><b>2</b>' in html
     assert f'{href}?opted_out=1"><span>Opt-outs</span><b>1</b>' in html
     kept = html.partition('<table aria-label="Not sent"')[2].partition("</table>")[0]

@@ -9,8 +9,10 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.ledger.errors import CampaignArchived
 from times_dispatch.ledger.keys import BatchKey, CampaignKey, SenderKey, campaign_key, hash_tag, sender_key
-from times_dispatch.ledger.reports.report_applier import ReportEffect
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.reports.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.scripts import script_text
+from times_dispatch.links.codes import MAX_LINKS
 
 STEPS = [
     "begin",
@@ -78,6 +80,11 @@ async def test_an_archived_campaign_is_read_as_if_it_were_in_redis(ledger: Ledge
 
 async def test_of_an_archived_campaign_only_a_stub_stays_in_redis(ledger: Ledger, tmp_path: Path) -> None:
     await ended_campaign(ledger, 200, batch_size=2)
+    clicks = [
+        DeliveryReport(CampaignId(CAMPAIGN), link, 0, "clicked", 0, 1_795_000_000, bytes([link]) * 8, link=link)
+        for link in range(1, MAX_LINKS + 1)
+    ]
+    await ledger.report_applier.apply(clicks)
     await retention(ledger.redis, tmp_path).run()
     assert await keys_with_word(ledger.redis, CAMPAIGN) == [
         "campaigns",

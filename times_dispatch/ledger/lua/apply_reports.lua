@@ -22,8 +22,8 @@
 --                           visit of a tracked link
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   repliers, unsubscribers, visits, attempts, retries, reacted and statistics of the campaign; the sender's
---   settle_due, rotations, waiting, blocked, live, ended, changed, statistics and minutes.
+--   clickers of each link, repliers, unsubscribers, visits, attempts, retries, reacted and statistics of the campaign;
+--   the sender's settle_due, rotations, waiting, blocked, live, ended, changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --

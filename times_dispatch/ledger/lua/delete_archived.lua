@@ -35,6 +35,7 @@ for _, name in ipairs({'clicked', 'replied', 'opted_out', 'clickers', 'repliers'
   'retries', 'reacted', 'link_previewed', 'link_scanned', 'link_probed'}) do
   redis.call('UNLINK', campaign_key .. ':' .. name)
 end
+for link = 0, MAX_LINKS do redis.call('UNLINK', key_of_link_clickers(campaign_key, link)) end
 local links_key = key_of_sender('links')
 local link_number = redis.call('HGET', links_key, 'number:' .. id)
 if link_number then redis.call('HDEL', links_key, 'number:' .. id, 'campaign:' .. link_number) end

@@ -39,6 +39,21 @@ async def test_the_messages_with_a_click_or_reply_are_noted(ledger: Ledger, kind
     assert await ledger.redis.exists(key + "unsubscribers") == 0
 
 
+async def test_the_messages_in_which_a_link_was_clicked_are_noted_by_link(ledger: Ledger) -> None:
+    await ledger.submit(3, batch_size=2)
+    await ledger.send_all()
+    clicks = [
+        DeliveryReport(CAMPAIGN, index, 0, "clicked", 0, 1_795_000_000, digest, link=link)
+        for index, link, digest in ((0, 1, b"click  1"), (2, 1, b"click  2"), (2, 5, b"click  3"), (1, 0, b"click  4"))
+    ]
+    await ledger.report_applier.apply([*clicks, *clicks[:1]])
+    key = f"{{TIMESM}}:c:{CAMPAIGN}:clickers"
+    noted = {
+        link: [index for index in range(3) if await ledger.redis.getbit(f"{key}:{link}", index)] for link in range(7)
+    }
+    assert noted == {0: [1], 1: [0, 2], 2: [], 3: [], 4: [], 5: [2], 6: []}
+
+
 async def test_the_messages_whose_recipients_ask_to_stop_are_noted(ledger: Ledger) -> None:
     await ledger.submit(3, batch_size=3)
     await ledger.send_all()

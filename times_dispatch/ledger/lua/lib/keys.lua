@@ -47,6 +47,15 @@ local function key_of_reacted_messages(campaign_key, kind)
   return campaign_key .. ':unsubscribers'
 end
 
+-- The maximum number of tracked links in one message (links/codes.py).
+local MAX_LINKS = 5
+
+-- Return the key of the bits that say in which messages of a campaign a link was clicked. The number of the link is 0
+-- if the link of a click is not known, else 1 to MAX_LINKS.
+local function key_of_link_clickers(campaign_key, link)
+  return campaign_key .. ':clickers:' .. link
+end
+
 -- Return the key of the bits that say which failed messages of a campaign wait for a second try.
 local function key_of_retries(campaign_key)
   return campaign_key .. ':retries'

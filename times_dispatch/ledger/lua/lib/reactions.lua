@@ -66,7 +66,12 @@ local function count_reactions(campaign_key, messages_key, reactions, count, cou
         counts.add('stat:' .. kind, 1)
         statistics.add(kind, 1, sent)
         if is_first and kind == 'clicked' then statistics.add('clickers', 1, sent) end
-        if link > 0 and kind == 'clicked' then statistics.add('link:' .. link, 1, sent) end
+        if kind == 'clicked' then
+          if link > 0 then statistics.add('link:' .. link, 1, sent) end
+          if link <= MAX_LINKS then
+            redis.call('SETBIT', key_of_link_clickers(campaign_key, link), statistics.index_in_campaign(index), 1)
+          end
+        end
       end
     end
   end
