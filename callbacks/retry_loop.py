@@ -13,7 +13,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.logs import failure
-from times_dispatch.tls_options import certificate_problem
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ async def run_forever(
         if not is_transient(error):
             log.error("a step failed; going on with the next", **failure(error))
         elif not is_waiting_for_redis:
-            log.warning("redis unavailable; waiting for it", error=certificate_problem(error) or type(error).__name__)
+            log.warning("redis unavailable; waiting for it", error=connection_problem(error))
             is_waiting_for_redis = True
 
     with suppress(_StepFailed):  # raised if the stop ends the wait after a failed step

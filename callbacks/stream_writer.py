@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from callbacks.streams import REPORTS, fields_of, pack, pack_requests
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +161,7 @@ class ReportStreamWriter:
 
     def _log_failure(self, error: Exception, bodies: int) -> None:
         if not self._refused:
-            log.error("reports cannot be stored; posts are answered with 503", error=type(error).__name__)
+            log.error("reports cannot be stored; posts are answered with 503", error=connection_problem(error))
         self._refused += bodies
 
     @staticmethod

@@ -42,6 +42,7 @@ from times_dispatch.ledger.errors import (
     damage_of,
 )
 from times_dispatch.settings.model import Settings
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +141,7 @@ async def _query_invalid(request: Request, error: Exception) -> Response:
 
 
 async def _ledger_unavailable(request: Request, error: Exception) -> Response:
-    log.warning("the ledger does not answer a page", error=type(error).__name__)
+    log.warning("the ledger does not answer a page", error=connection_problem(error))
     reason = "Redis does not answer. Sending has stopped too, and goes on by itself when Redis is back."
     if trouble := cluster_trouble(error):
         reason = f"Redis {trouble}. The senders of these data wait, and go on by themselves."

@@ -75,6 +75,11 @@ def certificate_problem(error: BaseException | None) -> str:
     return ""
 
 
+def connection_problem(error: Exception) -> str:
+    """Return why a call to a server failed, for a log line: an untrusted certificate, or the name of the error."""
+    return certificate_problem(error) or type(error).__name__
+
+
 def scheme_advice(error: BaseException | None, *, uses_tls: bool) -> str:
     """Return how to change a URL whose connection failed, if only one side may have TLS; otherwise an empty text.
 

@@ -11,6 +11,7 @@ from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import LEDGER_ERRORS, is_transient
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.logs import failure
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,7 @@ _MAX_WAIT_S = 1.0
 def log_failed_call(error: Exception, *, doing: str) -> None:
     """Log the error of a call to the ledger that will be repeated; *doing* names the call."""
     if is_transient(error):
-        log.warning("ledger unavailable", error=type(error).__name__, doing=doing)
+        log.warning("ledger unavailable", error=connection_problem(error), doing=doing)
     else:
         log.error("a call to the ledger failed", doing=doing, **failure(error))
 

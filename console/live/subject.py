@@ -11,6 +11,7 @@ from times_dispatch.archive.errors import ArchiveError
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.connection import RedisUnavailable
 from times_dispatch.ledger.errors import CampaignArchived, CampaignDamaged, CampaignUnknown
+from times_dispatch.tls_options import connection_problem
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -176,7 +177,7 @@ class Subject(Generic[T]):
             self.end()
         except _LEDGER_FAILS as error:
             if not self.is_unavailable:
-                log.warning("the ledger does not answer the live pages", error=type(error).__name__)
+                log.warning("the ledger does not answer the live pages", error=connection_problem(error))
             self._next(is_unavailable=True)
         else:
             # A reading without a change is not rendered, not compared piece by piece, and wakes no viewer.

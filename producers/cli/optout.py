@@ -74,10 +74,9 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
     limits = ReaderLimits.of(options.settings(Need.LEDGER).recipients)
 
     async def change(redis: Redis) -> ImportResult:
-        entry = packed_entry(options.actor, TrailAction.OPT_OUTS_ADDED, detail=f"from {file.name}")
-        await Trail(redis).note(OPT_OUTS, entry)
+        opt_outs = OptOuts(redis, actor=options.actor, file_name=file.name)
         forgotten = ForgottenNumbers(redis, options.forget_key())
-        return await import_numbers(file, OptOuts(redis), column=column, forgotten=forgotten, limits=limits)
+        return await import_numbers(file, opt_outs, column=column, forgotten=forgotten, limits=limits)
 
     result = with_ledger(options, change, is_long=True)
     refused = sum(result.refused.values())

@@ -21,6 +21,7 @@ from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
+from times_dispatch.status.reader import read_status
 from times_dispatch.tls_options import certificate_problem
 
 PASSWORD = "swordfish"
@@ -117,6 +118,16 @@ def test_a_command_names_the_certificate_in_one_line(
     assert_nothing_received(rogue)
 
 
+async def test_a_status_that_writes_nothing_names_the_certificate(rogue: TlsServer, certificates: Certificates) -> None:
+    async def no_queues() -> dict[str, int]:
+        return {}
+
+    async with connect(url(rogue, certificates), retries=0) as redis:
+        status = await read_status(redis, no_queues, max_memory_share=0.9, may_write=False)
+    assert ["presents a certificate that is not trusted" in finding.problem for finding in status.findings] == [True]
+    assert_nothing_received(rogue)
+
+
 def test_a_command_says_which_scheme_to_try_when_only_one_side_has_tls(
     certificates: Certificates, redis_server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +157,7 @@ PROCESSES = {
     "flower": (sys.executable, "-m", "times_dispatch.broker.flower", "--port={port}"),
     "receiver": (sys.executable, "-m", "callbacks.receiver"),
     "reconciler": (sys.executable, "-m", "callbacks.reconciler"),
+    "alerts": (sys.executable, "-m", "times_dispatch.alerts"),
 }
 
 

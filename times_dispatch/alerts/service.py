@@ -27,6 +27,7 @@ from times_dispatch.ledger.errors import LEDGER_ERRORS
 from times_dispatch.ledger.monitoring.alerts import AlertChange, AlertKind, AlertsKept, AlertStore, TargetState, Watched
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.tables.alerts import AlertSettings
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,7 @@ class AlertService:
             try:
                 await self.round()
             except LEDGER_ERRORS as error:
-                log.warning("the ledger is unavailable", error=type(error).__name__)
+                log.warning("the ledger is unavailable", error=connection_problem(error))
                 self._outage.note_failure(notifies=was_leader or not self._reached)
             else:
                 self._reached = True
@@ -220,7 +221,7 @@ class AlertService:
             if await self._store.keep(changes):
                 await self._store.release()
         except LEDGER_ERRORS as error:
-            log.warning("the last results of notifications are not in the ledger", error=type(error).__name__)
+            log.warning("the last results of notifications are not in the ledger", error=connection_problem(error))
 
 
 def _log_unexpected(target: str, task: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from times_dispatch.ledger.errors import LEDGER_ERRORS, is_transient
 from times_dispatch.ledger.keys import RETENTION_LOCK, RETENTION_PROBLEM
 from times_dispatch.plurals import counted
 from times_dispatch.settings.logs import failure
+from times_dispatch.tls_options import connection_problem
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ class BackgroundRetention:
                     await self._lock.release()
         except LEDGER_ERRORS as error:
             if is_transient(error):
-                log.warning("ledger unavailable", error=type(error).__name__, doing="retention")
+                log.warning("ledger unavailable", error=connection_problem(error), doing="retention")
             else:
                 log.error("a call to the ledger failed", doing="retention", **failure(error))
         except ArchiveError as error:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -15,6 +16,9 @@ from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, Ser
 from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Snapshot
+from times_dispatch.status.model import DeploymentStatus
+
+log = structlog.get_logger(__name__)
 
 _STOP_WITHIN_S: Final = 2
 _MAX_CONNECTIONS: Final = 256
@@ -42,6 +46,7 @@ class MetricsServer:
         self._one_reads = asyncio.Lock()
         self._finished = 0
         self._page = b""
+        self._is_ledger_away = False
         self.scrapes = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -105,7 +110,16 @@ class MetricsServer:
             if self._finished > finished_before:
                 return self._page
             registry = CollectorRegistry(auto_describe=False)
-            registry.register(SnapshotCollector(await self._read()))
+            snapshot = await self._read()
+            self._log_outage(snapshot.status)
+            registry.register(SnapshotCollector(snapshot))
             self._page = generate_latest(registry)
             self._finished += 1
             return self._page
+
+    def _log_outage(self, status: DeploymentStatus) -> None:
+        """Log why the ledger is unavailable, once for each outage."""
+        is_away = status.redis is None
+        if is_away and not self._is_ledger_away:
+            log.warning("the ledger is unavailable", reasons=[finding.problem for finding in status.findings])
+        self._is_ledger_away = is_away

@@ -112,9 +112,23 @@ def read_broker_url(environment: Environment, redis_url: Secret) -> Secret:
         environment.add_mistake(
             "DISPATCH_BROKER_URL", "must begin with redis://, rediss://, redis+sentinel://, amqp:// or amqps://"
         )
+    elif not is_sentinel(url) and ";" not in url and not _has_valid_port(url):  # RabbitMQ's hosts are separated by ";"
+        environment.add_mistake(
+            "DISPATCH_BROKER_URL",
+            "must have a port from 0 to 65535 or none; in its password, write # as %23, / as %2F and ? as %3F",
+        )
     else:
         _check_options(environment, "DISPATCH_BROKER_URL", url)
     return url
+
+
+def _has_valid_port(url: str) -> bool:
+    """Return whether a URL can be read up to its port; an error of ``urlsplit`` would quote a piece of a password."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
 
 
 def _check_options(environment: Environment, name: str, url: str) -> None:

@@ -37,6 +37,7 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.status.findings import START_REDIS, find, unavailable
 from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
 from times_dispatch.status.roles import ROLES
+from times_dispatch.tls_options import certificate_problem
 from times_dispatch.visible_text import without_long_numbers
 
 Queues = Callable[[], Awaitable[dict[str, int]]]
@@ -92,7 +93,8 @@ async def read_status(
             return _without_redis(damage, clock, advice=RESTORE)
         if trouble := cluster_trouble(error):
             return _without_redis(f"Redis at {address_of(redis)} {trouble}", clock, advice=_LOOK_AT_NODES)
-        return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)
+        reason = certificate_problem(error) or f"went away ({type(error).__name__})"
+        return _without_redis(f"Redis at {address_of(redis)} {reason}", clock)
     return find(status, max_memory_share=max_memory_share)
 
 

@@ -10,6 +10,7 @@ from times_dispatch.clock import Clock
 from times_dispatch.ledger.errors import LEDGER_ERRORS, LedgerDeadlinePassed, is_transient
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.retry import Backoff, retry
+from times_dispatch.tls_options import connection_problem
 from workers.batch.batch_run import BatchRun
 
 T = TypeVar("T")
@@ -53,6 +54,6 @@ class LedgerRetry:
         )
 
     def _before_wait(self, error: Exception) -> None:
-        log.warning("ledger unavailable", error=type(error).__name__, batch=self._ref.number)
+        log.warning("ledger unavailable", error=connection_problem(error), batch=self._ref.number)
         if self._clock.monotonic() >= self._run.ledger_deadline:
             raise LedgerDeadlinePassed(self._ref) from error

@@ -67,6 +67,20 @@ def test_the_column_can_be_named(run: Run, write: WriteFile) -> None:
     assert json.loads(named.stdout) == {"added": 1, "known": 0, "forgotten": 0, "refused": {}}
 
 
+def test_the_trail_has_one_entry_for_an_import_and_none_for_a_file_that_adds_nothing(
+    run: Run, write: WriteFile
+) -> None:
+    write("wrong.csv", "to\n12345\n")
+    write("a.csv", "to\n" + "".join(f"{9_000_000_000 + number}\n" for number in range(12_000)))
+
+    assert run("optout", "import", "missing.csv").exit_code == 2
+    assert run("optout", "import", "wrong.csv").exit_code == 1
+    run("optout", "import", "a.csv")
+
+    entries = json.loads(run("audit", "--json").stdout)
+    assert [(entry["action"], entry["detail"]) for entry in entries] == [("opt-outs added", "from a.csv")]
+
+
 def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None:
     numbers = [f"91{9_000_000_000 + 7 * n}" for n in range(12_000)]
     write("a.csv", "to\n" + "\n".join(numbers) + "\n")

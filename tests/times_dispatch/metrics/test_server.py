@@ -50,12 +50,14 @@ def test_without_redis_the_process_says_so_and_stops_after_a_signal(tmp_path: Pa
     try:
         process, url = processes.receiver(f"redis://127.0.0.1:{free_port()}/0", ("-m", "times_dispatch.metrics"))
         answer = httpx.get(f"{url}/metrics", timeout=120)
+        httpx.get(f"{url}/metrics", timeout=120)
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
     finally:
         processes.end()
     assert answer.status_code == 200
     assert "dispatch_up 0.0\n" in answer.text
+    assert processes.logs().count("the ledger is unavailable") == 1
 
 
 @pytest.mark.processes

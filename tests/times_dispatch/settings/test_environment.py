@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.settings import VARIABLES, Loader, Mistakes
-from times_dispatch.settings.environment import Environment
+from times_dispatch.settings.environment import Environment, read_broker_url
+from times_dispatch.settings.values.secrets import Secret
 
 
 def test_a_file_gives_the_value_without_the_line_break_at_its_end(tmp_path: Path) -> None:
@@ -154,3 +155,20 @@ def test_the_address_of_a_broker_that_is_no_address_is_refused(mistakes: Mistake
     (only,) = mistakes(DISPATCH_BROKER_URL="redis://:hunter2@[bad:6379/0")
     assert only.startswith("environment: DISPATCH_BROKER_URL: ")
     assert "hunter2" not in only
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://user:half#hunter2@host:1/0", "amqps://user:half/hunter2@host/", "redis://user:hunter2@host:65536/0"],
+)
+def test_a_url_of_the_broker_whose_port_cannot_be_read_is_refused(mistakes: Mistakes, url: str) -> None:
+    (only,) = mistakes(DISPATCH_BROKER_URL=url)
+    assert only.startswith("environment: DISPATCH_BROKER_URL: must have a port from 0 to 65535 or none; ")
+    assert not {"half", "hunter2"} & set(only.replace(":", " ").split())
+
+
+def test_a_url_of_several_brokers_is_taken() -> None:
+    url = "amqp://user:hunter2@one:5672//;amqp://user:hunter2@two:5672//"
+    environment = Environment({"DISPATCH_BROKER_URL": url})
+    assert read_broker_url(environment, Secret("")) == url
+    assert environment.mistakes == []

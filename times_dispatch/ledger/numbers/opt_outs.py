@@ -39,17 +39,21 @@ _LISTED = {ord(str(listed.value)): listed for listed in Listed}
 class OptOuts:
     """The opt-out list. Numbers are E.164 digits without the plus, at least six of them."""
 
-    def __init__(self, redis: Redis, *, actor: str = "", dead_keep_days: int = 0) -> None:
+    def __init__(self, redis: Redis, *, actor: str = "", file_name: str = "", dead_keep_days: int = 0) -> None:
         """Open the list.
 
         Args:
             redis: the ledger.
             actor: the person on whose behalf the list is changed; noted in the trail of the list.
+            file_name: the name of the file with all numbers that are added or removed; the trail then has one entry,
+                written with the first change.
             dead_keep_days: for how many days a number counts as dead in ``contains``; 0 leaves out dead numbers.
         """
         self._redis = redis
         self._dead_keep_days = dead_keep_days
         self._actor = actor
+        self._file_name = file_name
+        self._is_file_noted = False
         self._contain_opt_outs = Script(redis, "contain_opt_outs")
 
     async def add(self, numbers: Sequence[str]) -> int:
@@ -103,7 +107,8 @@ class OptOuts:
 
     async def _change(self, command: str, numbers: Sequence[str], action: TrailAction) -> int:
         changed = 0
-        trail = packed_entry(self._actor, action, detail=counted(len(numbers), "number"))
+        detail = f"from {self._file_name}" if self._file_name else counted(len(numbers), "number")
+        trail = "" if self._is_file_noted else packed_entry(self._actor, action, detail=detail)
         for first in range(0, len(numbers), _PAGE):
             # The changes are one transaction, so a reader that sees the old count of changes sees none of the changes.
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -115,6 +120,7 @@ class OptOuts:
                 replies = await pipe.execute()
             changed += sum(replies[: len(numbers[first : first + _PAGE])])
             trail = ""
+            self._is_file_noted = bool(self._file_name)
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:
