@@ -104,8 +104,8 @@ def rate_effect(
     """
     unsent = sum(view.unsent for view in views)
     takes = [
-        f.duration(unsent / rate) if rate else "as fast as the provider takes them"
-        for rate in (sender.rate_per_s, new_rate_per_s)
+        f"at least {f.duration(shortest_s)}" if shortest_s else "as long as the provider needs"
+        for shortest_s in (_shortest_s(views, rate) for rate in (sender.rate_per_s, new_rate_per_s))
     ]
     lines = [
         f"At {f.limit(sender.rate_per_s)} they take {takes[0]}, at {f.limit(new_rate_per_s)} they take {takes[1]}."
@@ -115,6 +115,15 @@ def rate_effect(
         lines=[*(lines if unsent else []), "The new rate holds from the next block on, until the settings change."],
         is_possible=new_rate_per_s != sender.rate_per_s,
     )
+
+
+def _shortest_s(views: Sequence[CampaignView], rate_per_s: float) -> float:
+    """Return the seconds that the unsent messages take at least at a rate of their sender, 0 if no rate limits them.
+
+    Campaigns of a sender share its rate, and a campaign may have a lower rate of its own.
+    """
+    of_sender = sum(view.unsent for view in views) / rate_per_s if rate_per_s else 0.0
+    return max([of_sender, *(view.unsent / view.plan.rate_per_s for view in views if view.plan.rate_per_s)])
 
 
 def unsent_in_words(view: CampaignView, settings: Settings, f: Formats) -> str:

@@ -45,4 +45,17 @@ async def test_another_rate_says_how_long_the_rest_takes(ledger: Ledger, tmp_pat
     await ledger.submit(600, batch_size=600)
     await ledger.control.set_rate(SENDER, 100)
     effect = rate_effect(await ledger.queries.sender(SENDER), 50, [await ledger.view()], _settings(tmp_path), F)
-    assert effect.lines[0] == "At 100/s they take 6.0 s, at 50/s they take 12 s."
+    assert effect.lines[0] == "At 100/s they take at least 6.0 s, at 50/s they take at least 12 s."
+
+
+async def test_a_campaign_with_a_lower_rate_of_its_own_limits_how_quickly_the_rest_is_sent(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await ledger.submit(600, batch_size=600)
+    slow = await ledger.submit(600, batch_size=600, campaign="slow", rate_per_s=3)
+    sender, settings = await ledger.queries.sender(SENDER), _settings(tmp_path)
+    views = [await ledger.view(), await ledger.queries.campaign(slow)]
+    line = "At no limit they take at least 3 min 20 s, at 2/s they take at least 10 min."
+    assert rate_effect(sender, 2, views, settings, F).lines[0] == line
+    other = "At no limit they take as long as the provider needs, at 100/s they take at least 6.0 s."
+    assert rate_effect(sender, 100, views[:1], settings, F).lines[0] == other
