@@ -1,6 +1,7 @@
-"""Takes pictures of each page of the console, at three widths and in both themes, and lists the pictures in a page.
+"""Takes pictures of each page of the console, at three widths and in both themes, and lists the pictures.
 
-Run ``python -m tests.pictures docs``. The pictures go to ``docs/console/``; the page is ``docs/console-pictures.md``.
+Run ``python -m tests.pictures docs``. The pictures go to ``docs/console/``; their list is the last section of
+``docs/console.md``.
 """
 
 import argparse
@@ -21,6 +22,7 @@ _WIDTHS: Final = {360: 720, 768: 900, 1280: 860}
 """The width of each window in pixels, and its height."""
 _THEMES: Final = ("light", "dark")
 _QUALITY: Final = 55
+_HEADING: Final = "## Pictures"
 _PAGES: Final = {
     "now": ("Now", "/"),
     "campaigns": ("Campaigns", "/campaigns"),
@@ -59,7 +61,8 @@ def main(folder: Path) -> None:
         time.sleep(15)
         _take(browser, stack, folder / "console", ended=ended, running=running)
         run(["dispatch", "cancel", running, "--yes"], stack.environment)
-    (folder / "console-pictures.md").write_text(_page(), "utf-8")
+    document = folder / "console.md"
+    document.write_text(with_pictures(document.read_text("utf-8")), "utf-8")
 
 
 def _submit(stack: Stack, name: str, messages: int, *, seed: int, extra: str = "") -> CampaignId:
@@ -99,24 +102,25 @@ def _take(browser: Browser, stack: Stack, folder: Path, *, ended: CampaignId, ru
                     visit.page.screenshot(path=target, type="jpeg", quality=_QUALITY)
 
 
-def _page() -> str:
+def with_pictures(document: str) -> str:
+    """Return the document with the list of the pictures as its last section."""
     lines = [
-        "# Pictures of the console",
+        _HEADING,
         "",
         "Each page at three widths, light and dark, while a campaign runs against the [sandbox](sandbox.md).",
         "`python -m tests.pictures docs` takes them again; it needs Debian's `chromium` and `fonts-noto-core`.",
     ]
     for name, (title, _) in _PAGES.items():
-        lines += ["", f"## {title}", ""]
+        lines += ["", f"### {title}", ""]
         for theme in _THEMES:
             shots = [f"![{title}, {width} pixels, {theme}](console/{name}-{width}-{theme}.jpg)" for width in _WIDTHS]
             lines.append(" ".join(shots))
             lines.append("")
         lines.pop()
-    return "\n".join(lines) + "\n"
+    return document.partition(f"\n{_HEADING}\n")[0] + "\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m tests.pictures")
-    parser.add_argument("docs", type=Path, help="the folder docs, into which the pictures and their page are written")
+    parser.add_argument("docs", type=Path, help="the folder docs, into which the pictures and their list are written")
     main(parser.parse_args().docs)
