@@ -3,7 +3,8 @@ from redis.asyncio import Redis
 
 from producers.preflight.memory_forecast import CampaignSize, memory_forecast
 from tests.kit.ledger import Ledger, recipients
-from times_dispatch.ledger.monitoring.health import Memory, read_memory
+from tests.kit.redis_memory import memory_of_keys
+from times_dispatch.ledger.monitoring.health import Memory
 
 MB = 1_000_000
 
@@ -45,8 +46,8 @@ async def test_the_estimate_is_near_what_the_ledger_takes(redis: Redis) -> None:
         size.add(recipients(first, batch))
     await ledger.submit(3, campaign="warmup01")  # loads the scripts, and creates the sender's own keys
     await ledger.send_all()
-    before = (await read_memory(redis)).used_bytes
+    before = await memory_of_keys(redis)
     await ledger.submit(messages, batch_size=batch)
     await ledger.send_all()
-    taken = (await read_memory(redis)).used_bytes - before
+    taken = await memory_of_keys(redis) - before
     assert size.needed_bytes == pytest.approx(taken, rel=0.3)

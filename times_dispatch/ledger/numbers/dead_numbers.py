@@ -2,7 +2,7 @@
 
 Dead numbers are stored beside the opt-out list, in the same form: the digits before the last five name a bucket, the
 last five digits are a field of the bucket's hash. The value is one integer, the day in India since the epoch times
-65,536 plus the code, so that Redis keeps a small hash as a list of integers: about 14 bytes a number at a million
+65,536 plus the code, so that Redis keeps a small hash as a list of integers: about 15 bytes a number at a million
 numbers. A bucket that gets no new number expires as a whole. Workers look dead numbers up in the same call as the
 opt-out list.
 """

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.redis_memory import memory_of_keys
 from times_dispatch.ledger.keys import OPT_OUTS_DEAD
 from times_dispatch.ledger.numbers.dead_numbers import DeadNumberRule, DeadNumbers
 from times_dispatch.ledger.numbers.opt_outs import Listed, OptOuts
@@ -83,12 +84,12 @@ async def test_more_numbers_than_one_call_takes_are_all_noted(redis: Redis) -> N
 
 
 @pytest.mark.slow  # stores 100,000 numbers: with fewer, the ranges would not be as full as after a year
-async def test_a_dead_number_takes_at_most_twenty_bytes_with_25_in_each_range(redis: Redis) -> None:
+async def test_a_dead_number_takes_less_than_thirty_bytes_with_25_in_each_range(redis: Redis) -> None:
     numbers = {f"919{index % 4_000:04}{index * 7 % 100_000:05}": 910 for index in range(100_000)}
-    before = (await redis.info("memory"))["used_memory"]
+    before = await memory_of_keys(redis)
     await DeadNumbers(redis, RULE).add(numbers)
-    after = (await redis.info("memory"))["used_memory"]
-    assert (after - before) / len(numbers) <= 20
+    after = await memory_of_keys(redis)
+    assert (after - before) / len(numbers) < 30  # 17 with Valkey 8.1, 22 with Redis 8.0; a string of its own takes 100
 
 
 async def test_a_full_redis_notes_nothing_and_refuses_nothing(redis: Redis) -> None:
