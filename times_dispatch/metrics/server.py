@@ -16,7 +16,6 @@ from times_dispatch.http_server.server_load import ServerLimits, ServerLoad, Ser
 from times_dispatch.http_server.stoppable_server import StoppableServer
 from times_dispatch.metrics.families import SnapshotCollector
 from times_dispatch.metrics.reader import Snapshot
-from times_dispatch.status.model import DeploymentStatus
 
 log = structlog.get_logger(__name__)
 
@@ -111,15 +110,15 @@ class MetricsServer:
                 return self._page
             registry = CollectorRegistry(auto_describe=False)
             snapshot = await self._read()
-            self._log_outage(snapshot.status)
+            self._log_outage(snapshot)
             registry.register(SnapshotCollector(snapshot))
             self._page = generate_latest(registry)
             self._finished += 1
             return self._page
 
-    def _log_outage(self, status: DeploymentStatus) -> None:
-        """Log why the ledger is unavailable, once for each outage."""
-        is_away = status.redis is None
+    def _log_outage(self, snapshot: Snapshot) -> None:
+        """Log that the ledger is unavailable, and what is wrong, once for each outage."""
+        is_away = snapshot.ledger is None
         if is_away and not self._is_ledger_away:
-            log.warning("the ledger is unavailable", reasons=[finding.problem for finding in status.findings])
+            log.warning("the ledger is unavailable", reasons=[each.problem for each in snapshot.status.findings])
         self._is_ledger_away = is_away

@@ -112,7 +112,7 @@ def read_broker_url(environment: Environment, redis_url: Secret) -> Secret:
         environment.add_mistake(
             "DISPATCH_BROKER_URL", "must begin with redis://, rediss://, redis+sentinel://, amqp:// or amqps://"
         )
-    elif not is_sentinel(url) and ";" not in url and not _has_valid_port(url):  # RabbitMQ's hosts are separated by ";"
+    elif not is_sentinel(url) and not all(map(_has_valid_port, _urls_of(url))):
         environment.add_mistake(
             "DISPATCH_BROKER_URL",
             "must have a port from 0 to 65535 or none; in its password, write # as %23, / as %2F and ? as %3F",
@@ -122,13 +122,19 @@ def read_broker_url(environment: Environment, redis_url: Secret) -> Secret:
     return url
 
 
+def _urls_of(url: str) -> list[str]:
+    """Return the URLs of a broker's hosts; Celery separates those of RabbitMQ by semicolons."""
+    return url.split(";") if url.startswith("amqp") else [url]
+
+
 def _has_valid_port(url: str) -> bool:
     """Return whether a URL can be read up to its port; an error of ``urlsplit`` would quote a piece of a password."""
     try:
-        _ = urlsplit(url).port
+        parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
         return False
-    return True
+    return not parts.fragment  # a "#" within a password ends the host
 
 
 def _check_options(environment: Environment, name: str, url: str) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from times_dispatch.provider.reports.event_kinds import EventKind, is_report, kind_of
-from times_dispatch.provider.reports.field_names import by_known_name, event_names
+from times_dispatch.provider.reports.field_names import event_names, plain_name
 from times_dispatch.unreadable_json import UNREADABLE_JSON
 
 _RESULTS: Final = (EventKind.DELIVERED, EventKind.FAILED)
@@ -21,11 +21,10 @@ _GOOD: Final = re.compile(r"^(?:ok|okay|success\w*|done|completed?)$|^delivered\
 _NEITHER: Final = re.compile(r"[0-9 ]*|final|(?:un)?known|n/?a|none|null")
 _WORDS: Final = (b"stat", b"event")
 """Words of which one is in the name of each field that may hold a state."""
-_ID: Final = b'"meta"'
-_DATA: Final = b'"data"'
 _MAX_STATE_BYTES: Final = 200
 _MAX_REPEATED_BYTES: Final = 65_536
-"""The maximum length of an object that is searched for fields that stand twice."""
+"""The maximum length of an object that is searched for states that a field of the same name follows."""
+_NAME_ENDS: Final = re.compile(rb'"\s*:')
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
@@ -49,33 +48,16 @@ def may_have_state(fields: bytes) -> bool:
     return any(word in lowered for word in _WORDS)
 
 
-def names_ids_twice(rows: bytes, count: int) -> bool:
-    """Return whether undecoded rows may have more ids than rows; it is false for documented rows."""
-    return rows.count(_ID) > count
-
-
 def row_contradicts(kind: EventKind | None, row: bytes) -> bool:
-    """Return whether a field of an undecoded row contradicts the row's event, or the row has two different ids."""
-    if not may_have_state(row) and not names_ids_twice(row, 1):
-        return False
-    readings = _readings(row)
-    return _states_contradict(kind, readings) or (len(readings) > 1 and _ids(readings[0]) != _ids(readings[-1]))
+    """Return whether a field of an undecoded row contradicts the row's event."""
+    return may_have_state(row) and _contradicts(kind, row)
 
 
 def group_contradicts(event: str, group: bytes, data: bytes) -> bool:
-    """Return whether a field beside the event and the data of an undecoded group contradicts the event.
-
-    Other data in a second field of that name contradict it too: nothing says which data belong to the event.
-    """
+    """Return whether a field beside the event and the data of an undecoded group contradicts the event."""
     around = group.replace(data, b"null", 1)
-    may_have_other_data = around.count(_DATA) > 1
     # One word is the event itself.
-    if _count_words(around) < 2 and not may_have_other_data:
-        return False
-    if may_have_other_data and len(around) > _MAX_REPEATED_BYTES:
-        return True
-    readings = _readings(around)
-    return _states_contradict(kind_of(event), readings) or "data" in readings[-1]
+    return _count_words(around) > 1 and _contradicts(kind_of(event), around)
 
 
 def confirms(kind: EventKind, state: str) -> bool:
@@ -92,59 +74,52 @@ def _count_words(fields: bytes) -> int:
     return sum(map(fields.lower().count, _WORDS))
 
 
-def _states_contradict(kind: EventKind | None, readings: list[dict[str, Any]]) -> bool:
-    names = [event_names(fields) for fields in readings]
-    if any(contradict(kind, each) for each in names):
-        return True
-    # A field that stands twice, and is no result, contradicts itself too: "clicked" and "failed".
-    return len(names) > 1 and len({known for each in names if each and (known := kind_of(each[0]))}) > 1
-
-
-def _ids(fields: dict[str, Any]) -> object:
-    return by_known_name(fields).get("meta")
-
-
-def _readings(fields: bytes) -> list[dict[str, Any]]:
-    """Return the short fields of an object but its data: decoding a mebibyte would hold up all threads.
-
-    A second reading follows if a field stands twice, because programs differ in whether they use its last or its first
-    value. Only the second reading may have data.
-    """
+def _contradicts(kind: EventKind | None, fields: bytes) -> bool:
     try:
         values = _FIELDS.decode(fields)
-        last = {
-            name: msgspec.json.decode(value)
-            for name, value in values.items()
-            if name.lower() != "data" and len(value) <= _MAX_STATE_BYTES
-        }
+        if contradict(kind, event_names(_short(values))):
+            return True
     except UNREADABLE_JSON:
-        return [{}]
-    names = {name.lower() for name in values}
-    if len(fields) > _MAX_REPEATED_BYTES or fields.count(b":") == len(names):
-        return [last]
-    first = {
-        name: value
-        for name, value in _first_values(fields).items()
-        if name in last or (name == "data" and value is not None)
+        return False
+    # A name that ends within a text, or in an object below, looks like a repeated one; then nothing is found.
+    if len(_NAME_ENDS.findall(fields)) == len(set(map(plain_name, values))) or len(fields) > _MAX_REPEATED_BYTES:
+        return False
+    return any(_is_other_event(kind, state) for state in _overwritten_states(fields))
+
+
+def _short(values: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+    """Return the short fields of an object but its data: decoding a mebibyte would hold up all threads."""
+    return {
+        name: msgspec.json.decode(value)
+        for name, value in values.items()
+        if name.lower() != "data" and len(value) <= _MAX_STATE_BYTES
     }
-    if not first or (first == last and len(names) == len(values)):
-        return [last]
-    return [last, first]
 
 
-def _first_values(fields: bytes) -> dict[str, Any]:
-    """Return an object with the first value of each field that stands twice, or an empty one if Python refuses it."""
-    objects = list[dict[str, Any]]()
+def _overwritten_states(fields: bytes) -> list[str]:
+    """Return the states of an object that a field of the same name follows; programs differ in which of them counts."""
+    outermost = list[tuple[str, Any]]()
 
     def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        objects.append(dict(reversed(pairs)))
+        outermost[:] = pairs
         return dict(pairs)
 
     try:
-        json.loads(fields, object_pairs_hook=read)
+        json.loads(fields, object_pairs_hook=read, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
-        return {}
-    return objects[-1]
+        return []
+    names = [plain_name(name) for name, _ in outermost]
+    return [
+        state
+        for index, (name, value) in enumerate(outermost)
+        if names[index] in names[index + 1 :] and (not isinstance(value, str) or len(value) <= _MAX_STATE_BYTES)
+        for state in event_names({name: value})
+    ]
+
+
+def _is_other_event(kind: EventKind | None, state: str) -> bool:
+    """Return whether an overwritten state says something else; progress before the result does not."""
+    return kind_of(state) not in {None, EventKind.INTERMEDIATE, kind} or _says_else(kind, state)
 
 
 def _says_else(kind: EventKind | None, state: str) -> bool:

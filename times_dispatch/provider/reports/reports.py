@@ -10,7 +10,6 @@ from times_dispatch.provider.reports.contradictions import (
     ContradictoryStates,
     group_contradicts,
     may_have_state,
-    names_ids_twice,
     row_contradicts,
 )
 from times_dispatch.provider.reports.encoded_rows import event_in, rows_in_text
@@ -287,15 +286,14 @@ def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
 def _plain(data: bytes) -> list[_PlainRow]:
     """Decode all rows in one call, at a third of the cost; return an empty list if one row is not plain.
 
-    A row with a state of its own or with two ids is not plain, because it may contradict itself.
+    A row with a state of its own is not plain, because the state may contradict the event.
     """
     if may_have_state(data):
         return []
     try:
-        plain = _PLAIN_ROWS.decode(data)
+        return _PLAIN_ROWS.decode(data)
     except UNREADABLE_JSON:
         return []
-    return [] if names_ids_twice(data, len(plain)) else plain
 
 
 def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -> ReportEvent:
