@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 
 from benchmarks.figures import Figure
 from benchmarks.usage import Meter
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.keys import REPORTS
 from times_dispatch.ledger.model import CampaignId, LinkTarget, Plan, Recipients, SenderId, TrackedLinks

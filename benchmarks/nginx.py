@@ -7,7 +7,8 @@ from pathlib import Path
 
 import trustme
 
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment
 
 HOW_TO_INSTALL = (
     "nginx is not on the PATH; install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)"

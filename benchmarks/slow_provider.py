@@ -21,7 +21,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.nginx import ACCEPTED
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment
 
 _LENGTH = re.compile(rb"[Ll]ength: (\d+)")
 _READY_WITHIN_S = 10.0

@@ -8,7 +8,7 @@ from redis.exceptions import TryAgainError
 from tests.kit.console import Browser, ConsoleRig, make_rig, text_of_page
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.console_users import ConsoleRole
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId

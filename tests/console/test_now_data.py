@@ -4,7 +4,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from console.now_data import STATUS_EVERY_S, NowReader
 from tests.kit.clock import FakeClock
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId

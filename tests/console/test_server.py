@@ -13,7 +13,8 @@ from redis import Redis
 from console.rendering import asset_path
 from tests.kit.console import SECRET
 from tests.kit.producers import SETTINGS
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 
 
 @pytest.mark.processes

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.console_process import ConsoleProcess
 from tests.kit.watched import least_stall_ms
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 

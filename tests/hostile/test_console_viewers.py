@@ -17,7 +17,7 @@ from tests.kit.console import CHEAP, NAMES, PASSWORD, signed
 from tests.kit.console_process import ConsoleProcess
 from tests.kit.ledger import Ledger
 from times_dispatch.console_users import ConsoleUser, write_users
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 

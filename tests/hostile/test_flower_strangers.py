@@ -15,7 +15,8 @@ import pytest
 from tests.kit.process_memory import peak_mb
 from tests.kit.producers import SETTINGS
 from tests.kit.watched import least_stall_ms
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.stack import flower_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]

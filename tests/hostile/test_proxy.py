@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from callbacks.request_body import MAX_BODY_BYTES
 from tests.kit.callbacks import SECRET, Processes, posted, row, stored
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 
 NGINX = shutil.which("nginx") or ""
 CONFIGURATION = Path(__file__).parents[2] / "nginx.conf"

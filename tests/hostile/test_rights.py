@@ -26,7 +26,8 @@ from tests.kit.mirror_host import serving_mirror
 from tests.kit.redis_users import FILE, PROCESS_USERS, read_users, server_with_users, service
 from tests.kit.waiting import eventually, wait_until
 from times_dispatch.alerts.observation import BudgetUse, Observer
-from times_dispatch.demo.processes import Process, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect

@@ -15,7 +15,8 @@ from producers.cli import main
 from tests.kit.producers import SETTINGS
 from tests.kit.tls import Certificates, TlsServer, tls_server
 from times_dispatch.broker.app import BROKER_ERRORS, BrokerUnavailable, celery_app, waiting_wakeups, wake_workers
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId

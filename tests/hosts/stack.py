@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from tests.chaos.faked_clock import find_library
 from tests.hosts.network import DATA, PROVIDER, WORKERS, Network
-from times_dispatch.demo.processes import Process, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.demo.stack import Stack
 

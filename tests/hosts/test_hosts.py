@@ -11,7 +11,8 @@ import pytest
 
 from tests.hosts.network import DATA, PROVIDER, WORKERS, Network, missing
 from tests.hosts.scenario import Trouble, run, why_skipped
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 
 pytestmark = [
     pytest.mark.processes,

@@ -20,7 +20,8 @@ from tests.kit.console import CHEAP
 from tests.kit.producers import SETTINGS
 from times_dispatch.clock import SystemClock
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment
 from times_dispatch.ledger.connection import connect
 from times_dispatch.process import run_until_signalled
 from times_dispatch.settings.load import Need

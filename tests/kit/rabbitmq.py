@@ -11,7 +11,8 @@ from types import TracebackType
 
 import pytest
 
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment
 
 _SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _READY_WITHIN_S = 900.0

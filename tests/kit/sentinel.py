@@ -11,7 +11,8 @@ from redis import Redis, RedisError
 
 from tests.kit.tls import Certificates, tls_server
 from tests.kit.waiting import wait_until
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 
 MASTER = "dispatch"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from times_dispatch.demo.processes import Process, free_port, run
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, run
 from times_dispatch.demo.stack import SETTINGS, Stack, flower_command, worker_command
 from times_dispatch.ledger.keys import SCHEMA
 from times_dispatch.ledger.schema import MAJOR

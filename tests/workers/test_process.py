@@ -20,7 +20,8 @@ from tests.kit.workers import SENDER, WorkerRig
 from times_dispatch.broker.app import UPKEEP_TASK, celery_app, wake_workers
 from times_dispatch.broker.beat_scheduler import SENT_HEADER, TOKEN_HEADER
 from times_dispatch.broker.queues import UPKEEP_QUEUE
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import address_of, connect
 from times_dispatch.ledger.id_key import IdKeyGuard

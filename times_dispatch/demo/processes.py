@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,13 +18,6 @@ _USER_TICKS, _SYSTEM_TICKS = 11, 12
 
 class ProcessFailed(Exception):
     """A process did not start, or ended by itself; the message holds the end of the process's log."""
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Process:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.demo.readiness import is_ready_within
 
 _START_TIMEOUT_S = 60.0
@@ -302,14 +302,6 @@ def _pipe_that_holds(settings: bytes) -> Iterator[int]:
 def _pipe_into(process: subprocess.Popen[bytes]) -> IO[bytes]:
     assert process.stdin  # noqa: S101  # opened with a pipe
     return process.stdin
-
-
-def free_port() -> int:
-    """Return a local port that no process uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _escaped(value: str) -> str:

@@ -21,8 +21,9 @@ import tomlkit
 
 import times_dispatch
 from times_dispatch.console_users import ConsoleRole, ConsoleUser, ConsoleUsers, write_users
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.demo.local_settings import DEMO_SETTINGS, REGISTRY_NAME
-from times_dispatch.demo.processes import Process, clean_environment, free_port
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.readiness import wait_until_started
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.sandbox.gateway import POST_PATH

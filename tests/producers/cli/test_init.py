@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from producers.cli import main
-from times_dispatch.demo.processes import Process, clean_environment, free_port, run
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, clean_environment, run
 
 ROOT = Path(__file__).parents[3]
 PORTS = ("6390", "8086", "8085", "8087", "8088", "5555")

@@ -16,7 +16,7 @@ from tests.kit.webhook import Webhook
 from times_dispatch.alerts.messages import AlertMessage
 from times_dispatch.alerts.sender_process import MAX_START_S
 from times_dispatch.alerts.targets import SEND_WITHIN_S, AppriseTarget, TargetInvalid, keep_addresses_out_of_logs
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.settings.values.secrets import Secret
 
 pytestmark = pytest.mark.processes

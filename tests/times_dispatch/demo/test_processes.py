@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port, run
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, run
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from redis import Redis
 
 from tests.kit.waiting import wait_until
-from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server, free_port
+from times_dispatch.demo.local_ports import free_port
+from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
 
 pytestmark = pytest.mark.processes
 

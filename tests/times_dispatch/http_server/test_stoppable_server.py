@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.http_server.stoppable_server import StoppableServer
 
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from tests.kit.callbacks import ID_KEY, Processes, send_campaign
 from tests.kit.waiting import wait_until
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.provider.correlation_ids import CorrelationIds
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.kit.callbacks import Processes
-from times_dispatch.demo.processes import free_port
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.metrics.reader import Snapshot
 from times_dispatch.metrics.server import MetricsServer
 from times_dispatch.settings.tables.metrics import MetricsSettings
