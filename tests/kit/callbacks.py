@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from redis.asyncio import Redis
 
 from callbacks.streams import BODY, REPORTS, unpack
 from tests.kit.watched import Watched
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.openings import Block, new_operation
@@ -146,9 +146,7 @@ class Processes:
         self, redis_url: str, command: Sequence[str] = ("-m", "callbacks.receiver"), **environment: str
     ) -> tuple[subprocess.Popen[bytes], str]:
         """Start a receiver, or the links process, wait until the process listens, and return it with its base URL."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         environment |= {f"DISPATCH_{name}_LISTEN": address for name in ("CALLBACKS", "LINKS", "METRICS")}
         process = self.start(*command, redis_url=redis_url, **environment)
         url = f"http://{address}"

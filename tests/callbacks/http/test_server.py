@@ -1,5 +1,4 @@
 import asyncio
-import socket
 import weakref
 
 import pytest
@@ -9,6 +8,7 @@ from callbacks.http.server import MANY_REQUESTS, HttpServer
 from callbacks.receiver import respond
 from callbacks.request_body import AsgiMessage, Receive, read_body
 from tests.kit.clock import FakeClock
+from times_dispatch.demo.local_ports import free_port
 from times_dispatch.http_server.bounded_protocol import BoundedProtocol
 from times_dispatch.process import GARBAGE_EVERY_S
 
@@ -20,9 +20,7 @@ async def echo(scope: AsgiMessage, receive: Receive, send: object) -> None:
 
 async def test_a_request_with_an_upgrade_is_one_request_and_the_server_stops_by_its_event() -> None:
     stop = asyncio.Event()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(echo, port=port, http=BoundedProtocol, ws="none", lifespan="off", log_config=None)
     server = HttpServer(config)
     serving = asyncio.create_task(server.run_until(stop))
