@@ -109,11 +109,13 @@ def _overwritten_states(fields: bytes) -> list[str]:
     except (ValueError, RecursionError):
         return []
     names = [plain_name(name) for name, _ in outermost]
+    last = {name: index for index, name in enumerate(names)}
     return [
         state
         for index, (name, value) in enumerate(outermost)
-        if names[index] in names[index + 1 :] and (not isinstance(value, str) or len(value) <= _MAX_STATE_BYTES)
+        if last[names[index]] != index
         for state in event_names({name: value})
+        if len(state) <= _MAX_STATE_BYTES
     ]
 
 

@@ -1,8 +1,10 @@
 import json
+import time
 from typing import Any
 
 import pytest
 
+from tests.kit.growth import superlinear
 from times_dispatch.provider.reports.reports import parse
 
 ROW: dict[str, Any] = {"ts": 1435322805, "meta": "m"}
@@ -121,3 +123,14 @@ def test_fields_of_one_name_that_do_not_contradict_each_other_do_not_matter(repo
     parsed = parse(report.encode())
 
     assert (parsed.unusable, [(event.kind, event.meta) for event in parsed.events]) == ([], [("delivered", "m")])
+
+
+def test_many_fields_beside_one_that_stands_twice_take_time_in_proportion_to_their_number() -> None:
+    def cpu_s(length: int) -> float:
+        fields = ",".join(f'"a{index}":1' for index in range(length // 10))
+        body = f'{{"event":"delivered","data":[{{{_TIME},"meta":"m","status":"DELIVRD",{fields},"a1":2}}]}}'.encode()
+        began_s = time.process_time()
+        assert len(parse(body).events) == 1
+        return time.process_time() - began_s
+
+    assert superlinear(cpu_s, 30_000) == ""
